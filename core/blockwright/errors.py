@@ -1,0 +1,23 @@
+"""Errors for the person at the keyboard: where, what was got, what to type instead."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class UserError(Exception):
+    """One or more mistakes of the user, a line each; the CLI prints them and exits with 2, without a traceback."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines: Sequence[str] = lines
+
+
+def did_you_mean(got: str, known: Iterable[str]) -> str:
+    """`, did you mean 'highs'?`, or the list of what there is when nothing is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(got, names, n=1)
+    if near:
+        return f", did you mean '{near[0]}'?"
+    return f"; there is {', '.join(names)}" if names else "; none is installed"

