@@ -15,8 +15,9 @@ from blockwright.variants import SubBlock
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from blockwright.assembly import Variants
     from blockwright.library import Library
-    from blockwright.stack import LayerStack
+    from blockwright.parent import Parent
 
 Scores = Mapping[str, float]  # by variant label, in nats per token
 
@@ -31,8 +32,9 @@ class ScorerOptions(BaseModel):
 class ScoreContext:
     """What a scorer may read: the parent, the library, tokens (sequences, seq) unseen by the library, a scratch folder."""
 
-    parent: LayerStack
+    parent: Parent
     library: Library
+    variants: Variants
     tokens: Tensor
     directory: Path
     seed: int

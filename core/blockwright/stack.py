@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -85,17 +84,12 @@ class Head(nn.Module):
         return nn.functional.linear(self.norm(stream), self.weight)
 
 
-def run_layers(stack: LayerStack, stream: Tensor, sequences_at_once: int = 8) -> Tensor:
-    """The stream (sequences, seq, hidden) after all layers, in place, layer by layer."""
+def run_layers(stack: LayerStack, stream: Tensor, sequences_at_once: int = 8, start: int = 0) -> Tensor:
+    """The stream (sequences, seq, hidden) after the layers from `start` on, in place, layer by layer."""
     arguments = stack.attention_arguments(stream.shape[1])
-    for index in range(len(stack)):
+    for index in range(start, len(stack)):
         layer = stack.layer(index)
         with torch.no_grad():
             for batch in stream.split(sequences_at_once):
                 batch.copy_(layer(batch, **arguments))
     return stream
-
-
-def sub_block_weights(layer: nn.Module, module_name: str) -> Mapping[str, Tensor]:
-    """The weights of `self_attn` or `mlp` of a layer, by their names inside it."""
-    return dict(layer.get_submodule(module_name).state_dict())

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     import torch
 
-    from blockwright.library import SubBlockContext
+    from blockwright.construction import SubBlockContext
 
 Slot = Literal["attention", "ffn"]
 Scalar = str | int | float | bool
@@ -124,6 +124,8 @@ class BlockVariant(ABC):
     kind: ClassVar[str]
     Options: ClassVar[type[VariantOptions]] = VariantOptions
     main_option: ClassVar[str | None] = None
+    reads_inputs: ClassVar[bool] = False
+    """True when `build` runs modules over `context.batches()`; such kinds cost one more pass over the text."""
     module: ClassVar[tuple[str, str] | None] = None
     """(file, class) of a self-contained torch module for a kind that the child class does not know; the file is
     copied into the checkpoint. The class takes (layer_config, layer_idx) and adds nothing to the residual itself."""

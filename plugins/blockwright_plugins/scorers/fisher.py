@@ -1,0 +1,72 @@
+"""`fisher`: the whole library's scores from one walk back through the parent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pydantic import PositiveInt
+
+from blockwright.events import emit
+from blockwright.plugins import hookimpl
+from blockwright.scoring import ScoreContext, Scorer, ScorerOptions, Scores
+from blockwright.variants import SubBlock, VariantSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from blockwright.replacement import Replacements
+
+
+class FisherOptions(ScorerOptions):
+    """`samples`: draws of y a token; more lower the noise of every score."""
+
+    samples: PositiveInt = 4
+
+
+class FisherScorer(Scorer):
+    """KL(parent‖child) ≈ ½ Σ_t E_{y~p}[(g_t·δ_t)²], δ = variant output − parent output, g = ∂ log p(y) / ∂ output.
+
+    The second-order expansion of the KL around the parent, where its first-order term vanishes.
+    """
+
+    name = "fisher"
+    Options = FisherOptions
+
+    def score(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Scores]]:
+        from blockwright.replacement import Replacements
+        from blockwright.sensitivity import sampled_gradient, walk_back
+
+        assert isinstance(self.options, FisherOptions)
+        replacements = Replacements(context.parent, context.library, context.variants)
+        stack = context.parent.stack()
+        head_gradient = sampled_gradient(stack.head(), self.options.samples, context.seed)
+        for at in walk_back(stack, context.tokens, head_gradient):
+            sides = (("attention", at.before_attention, at.at_attention), ("ffn", at.before_ffn, at.at_ffn))
+            for slot, stream, gradient in sides:
+                sub_block = SubBlock(at.layer, slot)  # type: ignore[arg-type]
+                kept = replacements.output(sub_block, VariantSpec(sub_block.slot, "keep"), stream)
+                specs = context.library.variants(sub_block)
+                yield sub_block, {
+                    spec.label: _score(replacements, sub_block, spec, stream, kept, gradient) for spec in specs
+                }
+            emit("layer_scored", done=len(stack) - at.layer, total=len(stack), layer=at.layer)
+
+
+def _score(
+    replacements: Replacements, sub_block: SubBlock, spec: VariantSpec, stream: Tensor, kept: Tensor, gradient: Tensor
+) -> float:
+    if spec.kind == "keep":
+        return 0.0
+    change = replacements.output(sub_block, spec, stream) - kept
+    return second_order(gradient, change)
+
+
+def second_order(gradient: Tensor, change: Tensor) -> float:
+    """½ mean over tokens of E[(g·δ)²]; gradient (samples, …, hidden), change (…, hidden)."""
+    return float((gradient * change).sum(dim=-1).double().square().mean() / 2)
+
+
+@hookimpl
+def register_scorers() -> list[type[Scorer]]:
+    return [FisherScorer]

@@ -1,0 +1,85 @@
+"""`narrow`: an FFN of fewer channels, chosen by what their loss costs at the model's output, refitted in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import field_validator
+
+from blockwright.variants import (
+    BlockVariant,
+    ParentRows,
+    SubBlockShape,
+    VariantError,
+    VariantOptions,
+    VariantSpec,
+    Weights,
+)
+from blockwright_plugins.variants.counting import ffn_parameters, share_of
+
+if TYPE_CHECKING:
+    from blockwright.construction import SubBlockContext
+
+
+
+class NarrowOptions(VariantOptions):
+    """`width`: channels to keep, a number or a share of the parent's (`50%`)."""
+
+    width: int | str
+
+    @field_validator("width")
+    @classmethod
+    def _is_positive(cls, width: int | str) -> int | str:
+        share_of(width, 100) if isinstance(width, str) else None
+        if isinstance(width, int) and width < 1:
+            raise ValueError("a width is at least 1; write `skip` for no FFN")
+        return width
+
+
+class NarrowFFN(BlockVariant):
+    """Keeps the channels whose loss costs least and refits the down projection; all widths come from one pass."""
+
+    slot = "ffn"
+    kind = "narrow"
+    Options = NarrowOptions
+    main_option = "width"
+
+    def resolve(self, options: VariantOptions, shape: SubBlockShape) -> VariantSpec:
+        assert isinstance(options, NarrowOptions)
+        width = share_of(options.width, shape.ffn_width) if isinstance(options.width, str) else options.width
+        if not 1 <= width <= shape.ffn_width:
+            raise VariantError(f"a width of {width} does not fit the parent's FFN of {shape.ffn_width} channels")
+        return VariantSpec("ffn", "narrow", (("width", width),)) if width < shape.ffn_width else VariantSpec("ffn", "keep")
+
+    def parameters(self, spec: VariantSpec, shape: SubBlockShape) -> int:
+        return ffn_parameters(shape, _width(spec))
+
+    def layer_config(self, spec: VariantSpec, shape: SubBlockShape) -> dict[str, object]:
+        return {"intermediate_size": _width(spec)}
+
+    def build(self, specs: Sequence[VariantSpec], context: SubBlockContext) -> Mapping[VariantSpec, Weights]:
+        """Drops channels step by step, and at every width asked for solves for the down projection."""
+        from blockwright.channels import nested_refits
+
+        refits = nested_refits(
+            context.statistics.features,
+            context.weights["down_proj.weight"],
+            context.gradient_moment,
+            [_width(spec) for spec in specs],
+            context.settings,
+        )
+        return {spec: _weights(context, *refits[_width(spec)]) for spec in specs}
+
+
+def _weights(context: SubBlockContext, kept: object, down: object) -> Weights:
+    sliced = [name for name in context.weights if name.startswith(("gate_proj", "up_proj"))]
+    weights: dict[str, object] = {name: ParentRows(name, kept) for name in sliced}  # type: ignore[arg-type]
+    weights["down_proj.weight"] = down
+    if "down_proj.bias" in context.weights:
+        weights["down_proj.bias"] = context.weights["down_proj.bias"]
+    return weights  # type: ignore[return-value]
+
+
+def _width(spec: VariantSpec) -> int:
+    return int(spec.option("width"))
