@@ -30,7 +30,10 @@ class ScorerOptions(BaseModel):
 
 @dataclass(frozen=True)
 class ScoreContext:
-    """What a scorer may read: the parent, the library, tokens (sequences, seq) unseen by the library, a scratch folder."""
+    """What a scorer may read: the parent, the library, tokens (sequences, seq) unseen by the library, a scratch folder.
+
+    `scored` holds the sub-blocks whose scores a killed run has stored; a scorer passes over them.
+    """
 
     parent: Parent
     library: Library
@@ -38,6 +41,7 @@ class ScoreContext:
     tokens: Tensor
     directory: Path
     seed: int
+    scored: frozenset[SubBlock] = frozenset()
 
 
 class Scorer(ABC):

@@ -45,6 +45,8 @@ class FisherScorer(Scorer):
             sides = (("attention", at.before_attention, at.at_attention), ("ffn", at.before_ffn, at.at_ffn))
             for slot, stream, gradient in sides:
                 sub_block = SubBlock(at.layer, slot)  # type: ignore[arg-type]
+                if sub_block in context.scored:
+                    continue
                 kept = replacements.output(sub_block, VariantSpec(sub_block.slot, "keep"), stream)
                 specs = context.library.variants(sub_block)
                 yield sub_block, {

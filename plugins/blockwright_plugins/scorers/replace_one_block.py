@@ -30,6 +30,8 @@ class ReplaceOneBlockScorer(Scorer):
         replacements = Replacements(context.parent, context.library, context.variants)
         streams = streams_between_layers(stack, context.tokens)
         for sub_block in context.parent.sub_blocks():
+            if sub_block in context.scored:
+                continue
             specs = [spec for spec in context.library.variants(sub_block) if spec.kind != "keep"]
             entries = [_after_replacement(replacements, sub_block, spec, streams[sub_block.layer]) for spec in specs]
             scores = _divergences(stack, sub_block.layer + 1, entries, streams[-1])

@@ -1,0 +1,132 @@
+"""The run directory: one folder a step, each finished by a `done.json` that is written last."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from blockwright.errors import UserError
+from blockwright.events import emit
+from blockwright.files import write_json
+
+STARTED, DONE, LOCK = "started.json", "done.json", "lock"
+
+
+def step_key(name: str, config: object, inputs: tuple[str, ...], versions: Mapping[str, str], seed: int) -> str:
+    """What a step's result depends on, as a hash: equal keys promise equal results."""
+    parts = {"step": name, "config": config, "inputs": inputs, "versions": dict(versions), "seed": seed}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+class RunDirectory:
+    """Does steps at most once, and knows after a kill what was finished, what was begun and what is out of date."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def folder(self, step: str) -> Path:
+        return self.path / step
+
+    def is_done(self, step: str, key: str) -> bool:
+        """Whether the step finished with this key and its files are still there in full length."""
+        done = read_record(self.folder(step) / DONE)
+        return done.get("key") == key and _all_there(self.folder(step), done)
+
+    def seconds(self, step: str) -> float | None:
+        """How long the step took when it was finished, None while it is not."""
+        seconds = read_record(self.folder(step) / DONE).get("seconds")
+        return float(seconds) if isinstance(seconds, int | float) else None
+
+    def do(self, step: str, key: str, work: Callable[[Path], None]) -> None:
+        """Runs `work` on the step's folder; what a killed run of the same key left there is kept for it."""
+        if self.is_done(step, key):
+            emit("step_skipped", step=step)
+            return
+        folder = self._begin(step, key)
+        emit("step_started", step=step)
+        start = time.perf_counter()
+        work(folder)
+        seconds = round(time.perf_counter() - start, 3)
+        write_json(folder / DONE, {"key": key, "seconds": seconds, "files": _checksums(folder)})
+        emit("step_finished", step=step, seconds=seconds)
+
+    def _begin(self, step: str, key: str) -> Path:
+        folder = self.folder(step)
+        goes_on = read_record(folder / STARTED).get("key") == key and not (folder / DONE).exists()
+        if not goes_on:
+            clear(folder)
+        for left_by_a_kill in folder.rglob(".*.part"):
+            left_by_a_kill.unlink()
+        write_json(folder / STARTED, {"key": key})
+        return folder
+
+    def remove_all_but(self, steps: frozenset[str]) -> None:
+        """Removes folders of steps that the recipe no longer asks for; folders that no step made are left alone."""
+        for folder in sorted(self.path.glob("[0-9][0-9]-*")):
+            if folder.name not in steps and (folder / STARTED).exists():
+                clear(folder)
+                folder.rmdir()
+                emit("step_removed", step=folder.name)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the run for this process; the system lets go of a lock when its process is killed."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / LOCK).open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise UserError(f"{self.path}: process {file.read().strip()} is at work on this run; wait for it") from None
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+
+def clear(folder: Path) -> None:
+    """Empties a step's folder, its `started.json` last, so that a kill midway is seen as a step to clear again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / DONE).unlink(missing_ok=True)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == STARTED):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def read_record(path: Path) -> Mapping[str, object]:
+    """A small JSON object of ours; empty where there is none."""
+    try:
+        record = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _checksums(folder: Path) -> dict[str, dict[str, object]]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (STARTED, DONE))
+    return {
+        str(path.relative_to(folder)): {"sha256": sha256_of(path), "bytes": path.stat().st_size} for path in files
+    }
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _all_there(folder: Path, done: Mapping[str, object]) -> bool:
+    files = done.get("files")
+    if not isinstance(files, dict):
+        return False
+    return all(
+        (folder / name).is_file() and (folder / name).stat().st_size == file["bytes"] for name, file in files.items()
+    )
