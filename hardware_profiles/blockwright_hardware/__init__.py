@@ -1,0 +1,1 @@
+"""Hardware profiles: YAML, one profile a file, with its measured tables beside it."""
