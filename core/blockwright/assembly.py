@@ -31,7 +31,7 @@ def child_config(parent: Parent, assignment: Assignment, variants: Variants) -> 
         for key, value in variant.layer_config(spec, parent.shape(spec.slot)).items():
             layer = overrides.setdefault(sub_block.layer, {})
             layer[key] = [*layer.get("skip", []), *value] if key == "skip" else value  # type: ignore[misc]
-    data = {key: value for key, value in parent.config.to_dict().items() if key not in ("layer_types", "per_layer_config")}
+    data = {key: value for key, value in parent.config.to_dict().items() if key != "per_layer_config"}
     return BlockwrightConfig(**data, per_layer_config=overrides)
 
 

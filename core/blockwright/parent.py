@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from blockwright.errors import UserError, did_you_mean
+from blockwright.files import write_directory_atomically
+from blockwright.quiet import quiet_transformers
 from blockwright.variants import Slot, SubBlock, SubBlockShape
 from blockwright.weights import SafetensorsSource
 
@@ -84,7 +86,8 @@ class Parent:
     def tokenizer(self) -> PreTrainedTokenizerBase:
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(self.directory)  # type: ignore[no-any-return]
+        with quiet_transformers():
+            return AutoTokenizer.from_pretrained(self.directory)  # type: ignore[no-any-return]
 
 
 def open_parent(directory: Path, families: Mapping[str, ModelFamily]) -> Parent:
@@ -93,11 +96,15 @@ def open_parent(directory: Path, families: Mapping[str, ModelFamily]) -> Parent:
 
     from blockwright.child.configuration_blockwright import BlockwrightConfig
 
+    if not (directory / "config.json").is_file():
+        raise UserError(f"parent.model: no config.json in {directory}; name a folder that holds a whole HF checkpoint")
     model_type = json.loads((directory / "config.json").read_text()).get("model_type", "")
     family = families.get(model_type)
     if family is None:
         raise UserError(f"parent.model: no family plugin reads '{model_type}'{did_you_mean(model_type, families)}")
-    config = BlockwrightConfig(**family.child_config(AutoConfig.from_pretrained(directory)))
+    SafetensorsSource(directory)  # refuses a folder without weights now rather than at the first layer
+    with quiet_transformers():
+        config = BlockwrightConfig(**family.child_config(AutoConfig.from_pretrained(directory, trust_remote_code=False)))
     return Parent(directory, config, model_type)
 
 
@@ -139,7 +146,8 @@ def prepare_parent(settings: ParentSettings, directory: Path) -> Path:
     from huggingface_hub import snapshot_download
 
     patterns = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
-    return Path(snapshot_download(place, revision=settings.revision, allow_patterns=patterns))
+    with quiet_transformers():
+        return Path(snapshot_download(place, revision=settings.revision, allow_patterns=patterns))
 
 
 def _dequantise(place: Path | str, settings: ParentSettings, directory: Path) -> Path:
@@ -149,9 +157,10 @@ def _dequantise(place: Path | str, settings: ParentSettings, directory: Path) ->
     if isinstance(place, Path) and not (place / str(settings.gguf_file)).is_file():
         found = sorted(file.name for file in place.glob("*.gguf"))
         raise UserError(f"parent.gguf_file: no '{settings.gguf_file}' in {place}; there is {', '.join(found) or 'no GGUF file'}")
+    if (directory / "config.json").exists():
+        return directory
     arguments = {"gguf_file": settings.gguf_file, "revision": settings.revision}
-    model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **arguments)
-    tokenizer = AutoTokenizer.from_pretrained(place, **arguments)
-    model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
+    with quiet_transformers(), write_directory_atomically(directory) as beside:
+        AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **arguments).save_pretrained(beside)
+        AutoTokenizer.from_pretrained(place, **arguments).save_pretrained(beside)
     return directory

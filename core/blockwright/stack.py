@@ -55,11 +55,13 @@ class LayerStack:
         return cos, sin
 
     def attention_arguments(self, length: int) -> dict[str, object]:
-        """What a layer's attention needs beside the stream: positions, and a mask where a window asks for one."""
-        return {"position_embeddings": self.positions(length), "attention_mask": self._window_mask(length)}
+        """What a layer's attention needs beside the stream: positions, and masks by sliding window (None: no window)."""
+        windows = {self.config.layer(index).sliding_window for index in range(len(self))}
+        masks = {window: self._mask(window, length) for window in windows}
+        return {"position_embeddings": self.positions(length), "attention_mask": masks}
 
-    def _window_mask(self, length: int) -> Tensor | None:
-        window = self.config.sliding_window
+    def _mask(self, window: int | None, length: int) -> Tensor | None:
+        """None where attention is plainly causal, so that the fast kernels serve."""
         if window is None or length <= window:
             return None
         distance = torch.arange(length)[:, None] - torch.arange(length)[None]

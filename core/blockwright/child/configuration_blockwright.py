@@ -3,17 +3,24 @@
 Self-contained: this file is copied into every child checkpoint and runs there with transformers alone.
 """
 
+import copy
+
 from transformers import PreTrainedConfig
 
 ATTENTION_FREE = "moe"  # the label that transformers 5.23 maps to a layer without cache
+AUTO_MAP = {
+    "AutoConfig": "configuration_blockwright.BlockwrightConfig",
+    "AutoModelForCausalLM": "modeling_blockwright.BlockwrightForCausalLM",
+}
 
 
 class BlockwrightConfig(PreTrainedConfig):
     """A dense decoder with per-layer overrides in transformers' own `per_layer_config`.
 
-    Per-layer keys: `num_key_value_heads`, `intermediate_size`, `skip` (a list of "attention" and "mlp"),
-    `attention_kind` / `mlp_kind` ("standard", "linear" or a plugin's kind) and
-    `attention_options` / `mlp_options` (a plugin variant's own options).
+    Per-layer keys: `num_key_value_heads`, `intermediate_size`, `sliding_window`, `skip` (a list of "attention" and
+    "mlp"), `attention_kind` / `mlp_kind` ("standard", "linear" or a plugin's kind), `attention_options` /
+    `mlp_options` (a plugin variant's own options) and `attention_has_cache` (False for a plugin's attention that
+    keeps no keys and values). `layer_types` says which layers use the window ("sliding_attention").
     """
 
     model_type = "blockwright"
@@ -42,6 +49,7 @@ class BlockwrightConfig(PreTrainedConfig):
         layer_types=None,
         attention_kind="standard",
         attention_options=None,
+        attention_has_cache=True,
         mlp_kind="standard",
         mlp_options=None,
         attention_dropout=0.0,
@@ -71,29 +79,45 @@ class BlockwrightConfig(PreTrainedConfig):
         self.sliding_window = sliding_window
         self.attention_kind = attention_kind
         self.attention_options = attention_options or {}
+        self.attention_has_cache = attention_has_cache
         self.mlp_kind = mlp_kind
         self.mlp_options = mlp_options or {}
         self.attention_dropout = attention_dropout
         self.use_cache = use_cache
-        self.layer_types = layer_types or _layer_types(num_hidden_layers, sliding_window, kwargs.get("per_layer_config"))
+        self.layer_types = _layer_types(self, layer_types, kwargs.get("per_layer_config"))
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
 
     def layer(self, index):
-        """The config of layer `index` with its overrides applied; `skip` is always there."""
-        layer_config = self.per_layer_config[index]
-        if not hasattr(layer_config, "skip"):
-            layer_config.skip = []
+        """A copy of the config for layer `index`: overrides applied, `skip` always there, no window where it is unused."""
+        layer_config = copy.copy(self.per_layer_config[index])
+        layer_config.skip = list(getattr(layer_config, "skip", []))
+        if self.layer_types[index] != "sliding_attention":
+            layer_config.sliding_window = None
         return layer_config
 
 
-def _layer_types(layers, sliding_window, per_layer_config):
-    """Attention-free layers must be labelled, or chunked and padded generation go silently wrong."""
+def _layer_types(config, given, per_layer_config):
+    """Attention-free layers must be labelled, or chunked and padded generation go silently wrong.
+
+    A model without any attention keeps one layer with a cache, which stays empty: transformers measures it.
+    """
     overrides = {int(index): values for index, values in (per_layer_config or {}).items()}
-    attends = "full_attention" if sliding_window is None else "sliding_attention"
+    layers = range(config.num_hidden_layers)
+    labels = [_label(config, given[index] if given else None, overrides.get(index, {})) for index in layers]
+    if labels and set(labels) == {ATTENTION_FREE}:
+        labels[0] = "full_attention"
+    return labels
 
-    def label(index):
-        override = overrides.get(index, {})
-        has_no_cache = "attention" in override.get("skip", []) or override.get("attention_kind") == "linear"
-        return ATTENTION_FREE if has_no_cache else attends
 
-    return [label(index) for index in range(layers)]
+def _label(config, given, override):
+    if "attention" in override.get("skip", []) or not _has_cache(config, override):
+        return ATTENTION_FREE
+    window = override.get("sliding_window", config.sliding_window)
+    if window is None:
+        return "full_attention"
+    return "sliding_attention" if given in (None, ATTENTION_FREE) or "sliding_window" in override else given
+
+
+def _has_cache(config, override):
+    is_linear = override.get("attention_kind", config.attention_kind) == "linear"
+    return override.get("attention_has_cache", config.attention_has_cache) and not is_linear

@@ -5,9 +5,13 @@ transformers alone. One class covers the llama, mistral, qwen2 and qwen3 familie
 head_dim, rope settings and sliding windows are settings of the config.
 """
 
+import inspect
+import re
+from pathlib import Path
+
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
 from transformers.cache_utils import DynamicCache
 from transformers.generation import GenerationMixin
@@ -16,11 +20,34 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS, dynamic_rope_update
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.utils import can_return_tuple
 
-from .configuration_blockwright import BlockwrightConfig
+from .configuration_blockwright import ATTENTION_FREE, AUTO_MAP, BlockwrightConfig
 
-ATTENTION_KINDS = {}  # kind -> class(layer_config, layer_idx); third-party variants add theirs when a child is built
-MLP_KINDS = {}
+
+class Kinds(dict):
+    """Classes of sub-blocks by kind, each made with (layer_config, layer_idx).
+
+    `find` is asked once for a kind that is not here; Blockwright sets it to look among the installed plugins.
+    """
+
+    def __init__(self, slot):
+        super().__init__()
+        self.slot, self.find = slot, None
+
+    def __missing__(self, kind):
+        found = None if self.find is None else self.find(self.slot, kind)
+        if found is None:
+            raise ValueError(
+                f"no {self.slot} variant is called '{kind}' here (there is {', '.join(sorted(self))}); install the "
+                "Blockwright plugin that brings it, or load the checkpoint's own code with trust_remote_code=True"
+            )
+        self[kind] = found
+        return found
+
+
+ATTENTION_KINDS = Kinds("attention")
+MLP_KINDS = Kinds("ffn")
 
 
 class RMSNorm(nn.Module):
@@ -69,6 +96,11 @@ def rotate(x, cos, sin):
     return x * cos.unsqueeze(1) + torch.cat((-second, first), dim=-1) * sin.unsqueeze(1)
 
 
+def mask_of(window, masks):
+    """The mask of layers with this sliding window, out of the masks by window; a single mask is itself."""
+    return masks.get(window) if isinstance(masks, dict) else masks
+
+
 class Attention(nn.Module):
     """Grouped-query attention with rotary positions and, where the family has them, biases and QK norm."""
 
@@ -86,7 +118,8 @@ class Attention(nn.Module):
         self.k_norm = RMSNorm(head_dim, config.rms_norm_eps) if config.qk_norm else nn.Identity()
 
     def features(self, x, position_embeddings, attention_mask=None, past_key_values=None, **kwargs):
-        """What o_proj reads, (batch, seq, heads * head_dim)."""
+        """What o_proj reads, (batch, seq, heads * head_dim); the mask is one tensor, or one a window in a dict."""
+        attention_mask = mask_of(self.sliding_window, attention_mask)
         shape = (*x.shape[:-1], -1, self.head_dim)
         query = rotate(self.q_norm(self.q_proj(x).view(shape)).transpose(1, 2), *position_embeddings)
         key = rotate(self.k_norm(self.k_proj(x).view(shape)).transpose(1, 2), *position_embeddings)
@@ -159,7 +192,8 @@ class DecoderLayer(GradientCheckpointingLayer):
 
     def __init__(self, config, layer_idx):
         super().__init__()
-        layer_config = config.layer(layer_idx)
+        self.config = layer_config = config.layer(layer_idx)
+        self.has_cache = config.layer_types[layer_idx] != ATTENTION_FREE and "attention" not in layer_config.skip
         self.input_layernorm = self.self_attn = self.post_attention_layernorm = self.mlp = None
         if "attention" not in layer_config.skip:
             self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
@@ -168,9 +202,12 @@ class DecoderLayer(GradientCheckpointingLayer):
             self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
             self.mlp = MLP_KINDS[layer_config.mlp_kind](layer_config, layer_idx)
 
-    def attend(self, x, **kwargs):
+    def attend(self, x, attention_mask=None, **kwargs):
         """What attention adds to the stream x, or None where it is skipped."""
-        return None if self.self_attn is None else self.self_attn(self.input_layernorm(x), **kwargs)
+        if self.self_attn is None:
+            return None
+        mask = mask_of(self.config.sliding_window, attention_mask)
+        return self.self_attn(self.input_layernorm(x), attention_mask=mask, **kwargs)
 
     def feed(self, x):
         """What the FFN adds to the stream x, or None where it is skipped."""
@@ -196,8 +233,14 @@ class BlockwrightPreTrainedModel(PreTrainedModel):
         """Per-layer configs are copies, so the choice is carried into every layer."""
         super().set_attn_implementation(*args, **kwargs)
         for module in self.modules():
-            if isinstance(module, Attention):
+            if isinstance(getattr(module, "config", None), PreTrainedConfig):
                 module.config._attn_implementation = self.config._attn_implementation
+
+    def save_pretrained(self, save_directory, **kwargs):
+        """Saves the model with its code, so that the folder still loads where there is no Blockwright."""
+        self.config.auto_map = dict(AUTO_MAP)
+        super().save_pretrained(save_directory, **kwargs)
+        write_code(save_directory, self.config)
 
 
 class BlockwrightModel(BlockwrightPreTrainedModel):
@@ -210,12 +253,15 @@ class BlockwrightModel(BlockwrightPreTrainedModel):
         self.gradient_checkpointing = False
         self.post_init()
 
+    @can_return_tuple
     def forward(
         self, input_ids=None, attention_mask=None, position_ids=None, past_key_values=None, inputs_embeds=None,
         use_cache=None, output_hidden_states=None, **kwargs,
     ):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give exactly one of input_ids and inputs_embeds")
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
         x = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         use_cache = self.config.use_cache if use_cache is None else use_cache
         if use_cache and past_key_values is None:
@@ -223,13 +269,18 @@ class BlockwrightModel(BlockwrightPreTrainedModel):
         if position_ids is None:
             seen = past_key_values.get_seq_length() if past_key_values is not None else 0
             position_ids = (torch.arange(x.shape[1], device=x.device) + seen).unsqueeze(0)
-        mask = self._mask(x, attention_mask, past_key_values, position_ids)
+        masks = self._masks(x, attention_mask, past_key_values, position_ids)
         position_embeddings = self.rotary_emb(x, position_ids)
         streams = []
         for layer in self.layers:
             streams.append(x)
             x = layer(
-                x, position_embeddings=position_embeddings, attention_mask=mask, past_key_values=past_key_values, **kwargs
+                x,
+                position_embeddings=position_embeddings,
+                position_ids=position_ids,
+                attention_mask=masks,
+                past_key_values=past_key_values,
+                **kwargs,
             )
         x = self.norm(x)
         return BaseModelOutputWithPast(
@@ -238,16 +289,22 @@ class BlockwrightModel(BlockwrightPreTrainedModel):
             hidden_states=(*streams, x) if output_hidden_states else None,
         )
 
-    def _mask(self, x, attention_mask, past_key_values, position_ids):
-        """One mask for all layers, measured on a layer that has a cache."""
-        attends = [index for index, kind in enumerate(self.config.layer_types) if kind.endswith("attention")]
-        if not attends:
-            return None
-        create = create_causal_mask if self.config.sliding_window is None else create_sliding_window_causal_mask
-        return create(
-            config=self.config, inputs_embeds=x, attention_mask=attention_mask, past_key_values=past_key_values,
-            position_ids=position_ids, layer_idx=attends[0],
-        )
+    def _masks(self, x, attention_mask, past_key_values, position_ids):
+        """A mask for each sliding window (None: no window), measured on a layer that has such a cache."""
+        masks = {}
+        for index, layer in enumerate(self.layers):
+            window = layer.config.sliding_window
+            if layer.has_cache and window not in masks:
+                create = create_causal_mask if window is None else create_sliding_window_causal_mask
+                masks[window] = create(
+                    config=layer.config,
+                    inputs_embeds=x,
+                    attention_mask=attention_mask,
+                    past_key_values=past_key_values,
+                    position_ids=position_ids,
+                    layer_idx=index,
+                )
+        return masks
 
 
 class BlockwrightForCausalLM(BlockwrightPreTrainedModel, GenerationMixin):
@@ -259,14 +316,49 @@ class BlockwrightForCausalLM(BlockwrightPreTrainedModel, GenerationMixin):
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 
+    @staticmethod
+    def create_masks_for_generate(attention_mask=None, **unused):
+        """Leaves the padding mask as it is: the model makes one mask for each window itself."""
+        return attention_mask
+
+    @can_return_tuple
     def forward(self, input_ids=None, labels=None, logits_to_keep=0, **kwargs):
         outputs = self.model(input_ids=input_ids, **kwargs)
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self.lm_head(outputs.last_hidden_state[:, kept, :])
-        loss = None if labels is None else self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size)
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs)
         return CausalLMOutputWithPast(
             loss=loss, logits=logits, past_key_values=outputs.past_key_values, hidden_states=outputs.hidden_states
         )
 
+
+def write_code(directory, config):
+    """Copies this file and the config's beside a checkpoint, and the files of the variants in use that are not built in."""
+    directory, here = Path(directory), Path(__file__)
+    config_file = here.with_name("configuration_blockwright.py")
+    (directory / config_file.name).write_text(config_file.read_text())
+    code = [here.read_text().partition(VARIANTS_BELOW)[0]]
+    for slot, kind, found in _variants_in_use(config):
+        name = f"variant_{slot}_{re.sub(r'[^0-9a-zA-Z]', '_', kind)}"
+        (directory / f"{name}.py").write_text(Path(inspect.getfile(found)).read_text())
+        table = "ATTENTION_KINDS" if slot == "attention" else "MLP_KINDS"
+        code += [VARIANTS_BELOW] if len(code) == 1 else []
+        code.append(f"from .{name} import {found.__name__} as {name}  # noqa: E402\n\n{table}[{kind!r}] = {name}\n")
+    (directory / here.name).write_text("".join(code))
+
+
+def _variants_in_use(config):
+    layers = [config.layer(index) for index in range(config.num_hidden_layers)]
+    attentions = {layer.attention_kind for layer in layers if "attention" not in layer.skip}
+    ffns = {layer.mlp_kind for layer in layers if "mlp" not in layer.skip}
+    for table, kinds in ((ATTENTION_KINDS, attentions), (MLP_KINDS, ffns)):
+        for kind in sorted(kinds - BUILT_IN):
+            yield table.slot, kind, table[kind]
+
+
+BUILT_IN = {"standard", "linear"}
+VARIANTS_BELOW = "\n# The variants of this checkpoint" + " that are not built in:\n"  # in two parts, to be found once only
 
 __all__ = ["BlockwrightForCausalLM", "BlockwrightModel", "BlockwrightPreTrainedModel"]
