@@ -62,8 +62,8 @@ class RunDirectory:
         goes_on = read_record(folder / STARTED).get("key") == key and not (folder / DONE).exists()
         if not goes_on:
             clear(folder)
-        for left_by_a_kill in folder.rglob(".*.part"):
-            left_by_a_kill.unlink()
+        for left_by_a_kill in list(folder.rglob(".*.part")):
+            remove(left_by_a_kill)
         write_json(folder / STARTED, {"key": key})
         return folder
 
@@ -92,14 +92,19 @@ class RunDirectory:
 
 
 def clear(folder: Path) -> None:
-    """Empties a step's folder, its `started.json` last, so that a kill midway is seen as a step to clear again."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Empties a step's folder, its `started.json` without a key last, so that a kill midway ends in clearing again."""
+    write_json(folder / STARTED, {"key": None})
     (folder / DONE).unlink(missing_ok=True)
     for path in sorted(folder.iterdir(), key=lambda path: path.name == STARTED):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """A file, a link or a whole folder."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def read_record(path: Path) -> Mapping[str, object]:

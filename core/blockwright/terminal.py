@@ -1,0 +1,68 @@
+"""What a person sees while a run is under way: bars on a terminal, a line an event elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from blockwright.events import Event, listening
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+@contextmanager
+def shown_progress(stream: TextIO = sys.stderr) -> Iterator[None]:
+    """Shows the events of the with-block in the way that suits the stream."""
+    if stream.isatty():
+        with _bars():
+            yield
+    else:
+        with listening(lambda event: print(as_line(event), file=stream, flush=True)):
+            yield
+
+
+def as_line(event: Event) -> str:
+    """`layer_built 3/30 layer=2`."""
+    progress = [] if event.done is None else [f"{event.done}/{event.total}"]
+    fields = [f"{name}={value}" for name, value in event.fields.items()]
+    return " ".join([event.name, *progress, *fields])
+
+
+class _Bars:
+    """One bar for each word that comes with a total, cleared when a step is finished."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, event: Event) -> None:
+        if event.name in ("step_started", "step_skipped", "step_finished"):
+            self._next_step(event)
+        elif event.done is not None and event.name != "step_passed":
+            self._advance(event)
+
+    def _next_step(self, event: Event) -> None:
+        for task in self._tasks.values():
+            self._progress.remove_task(task)
+        self._tasks.clear()
+        seconds = event.fields.get("seconds")
+        words = {"step_started": "…", "step_skipped": "done before", "step_finished": f"done in {seconds} s"}
+        self._progress.console.print(f"{event.fields['step']}  {words[event.name]}", highlight=False)
+
+    def _advance(self, event: Event) -> None:
+        if event.name not in self._tasks:
+            self._tasks[event.name] = self._progress.add_task(event.name.replace("_", " "), total=event.total)
+        self._progress.update(self._tasks[event.name], completed=event.done, total=event.total)
+
+
+@contextmanager
+def _bars() -> Iterator[None]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress, listening(_Bars(progress)):
+        yield
