@@ -161,6 +161,9 @@ def _dequantise(place: Path | str, settings: ParentSettings, directory: Path) ->
         return directory
     arguments = {"gguf_file": settings.gguf_file, "revision": settings.revision}
     with quiet_transformers(), write_directory_atomically(directory) as beside:
-        AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **arguments).save_pretrained(beside)
+        model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **arguments)
+        model.hf_quantizer = None  # all weights are float32 by now; transformers 5.23 refuses to save while this is set
+        del model.config.quantization_config
+        model.save_pretrained(beside)
         AutoTokenizer.from_pretrained(place, **arguments).save_pretrained(beside)
     return directory
