@@ -90,7 +90,7 @@ def _checked_class(kind: Kind[object], provider: object) -> type:
     if not isinstance(provider, type) or not issubclass(provider, kind.contract):
         raise BadPart(f"{kind.hook} returned {provider!r}, which is no subclass of {contract}")
     if inspect.isabstract(provider):
-        missing = ", ".join(sorted(provider.__abstractmethods__))
+        missing = ", ".join(sorted(getattr(provider, "__abstractmethods__", ())))
         raise BadPart(f"{kind.word} {provider.__name__} does not define {missing}, which {contract} asks for")
     return provider
 
