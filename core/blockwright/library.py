@@ -38,6 +38,20 @@ class Library:
             entries = self._manifest(sub_block)[spec]
             return {name: self._tensor(sub_block, file, entry) for name, entry in entries.items()}
 
+    def channels(self, sub_block: SubBlock, spec: VariantSpec) -> tuple[Tensor, dict[str, Tensor]] | None:
+        """For an FFN variant that only drops channels: those it keeps, and its own output projection; else None."""
+        from safetensors import safe_open
+
+        entries = self._manifest(sub_block)[spec]
+        own = {name: str(entry["tensor"]) for name, entry in entries.items() if "rows_of" not in entry}
+        indices = {str(entry["tensor"]) for entry in entries.values() if "rows_of" in entry}
+        only_drops = sub_block.slot == "ffn" and len(indices) == 1 and own.keys() <= {"down_proj.weight", "down_proj.bias"}
+        if not only_drops:
+            return None
+        with safe_open(self._path(sub_block), framework="pt") as file:
+            kept = file.get_tensor(indices.pop()).long()
+            return kept, {name: file.get_tensor(tensor) for name, tensor in own.items()}
+
     def _tensor(self, sub_block: SubBlock, file: object, entry: Mapping[str, object]) -> Tensor:
         tensor: Tensor = file.get_tensor(entry["tensor"])  # type: ignore[attr-defined]
         if "rows_of" not in entry:

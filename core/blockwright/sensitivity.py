@@ -10,6 +10,7 @@ from torch import Tensor
 
 from blockwright.child.modeling_blockwright import DecoderLayer
 from blockwright.stack import Head, LayerStack
+from blockwright.variants import SubBlock
 
 HeadGradient = Callable[[Tensor], Tensor]
 """Final stream (sequences, seq, hidden) -> gradients at it (samples, sequences, seq, hidden)."""
@@ -31,6 +32,11 @@ class LayerGradients:
     before_ffn: Tensor
     at_attention: Tensor
     at_ffn: Tensor
+
+    def sides(self) -> Iterator[tuple[SubBlock, Tensor, Tensor]]:
+        """Each sub-block of the layer with the stream before it and the gradients at its output."""
+        yield SubBlock(self.layer, "attention"), self.before_attention, self.at_attention
+        yield SubBlock(self.layer, "ffn"), self.before_ffn, self.at_ffn
 
 
 def walk_back(stack: LayerStack, tokens: Tensor, head_gradient: HeadGradient) -> Iterator[LayerGradients]:
@@ -121,6 +127,11 @@ def divergence_gradient(head: Head, parent_stream: Tensor, parent_head: Head) ->
         return _through_norm(head, stream, rows)
 
     return at_stream
+
+
+def joined(*parts: HeadGradient) -> HeadGradient:
+    """The samples of several, one after the other, so that one walk serves them all."""
+    return lambda stream: torch.cat([part(stream) for part in parts])
 
 
 def _through_norm(head: Head, stream: Tensor, rows: Callable[[Tensor], Tensor]) -> Tensor:

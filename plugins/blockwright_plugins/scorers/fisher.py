@@ -42,26 +42,19 @@ class FisherScorer(Scorer):
         stack = context.parent.stack()
         head_gradient = sampled_gradient(stack.head(), self.options.samples, context.seed)
         for at in walk_back(stack, context.tokens, head_gradient):
-            sides = (("attention", at.before_attention, at.at_attention), ("ffn", at.before_ffn, at.at_ffn))
-            for slot, stream, gradient in sides:
-                sub_block = SubBlock(at.layer, slot)  # type: ignore[arg-type]
-                if sub_block in context.scored:
-                    continue
-                kept = replacements.output(sub_block, VariantSpec(sub_block.slot, "keep"), stream)
-                specs = context.library.variants(sub_block)
-                yield sub_block, {
-                    spec.label: _score(replacements, sub_block, spec, stream, kept, gradient) for spec in specs
-                }
+            for sub_block, stream, gradients in at.sides():
+                if sub_block not in context.scored:
+                    yield sub_block, _scores(replacements, sub_block, stream, gradients)
             emit("layer_scored", done=len(stack) - at.layer, total=len(stack), layer=at.layer)
 
 
-def _score(
-    replacements: Replacements, sub_block: SubBlock, spec: VariantSpec, stream: Tensor, kept: Tensor, gradient: Tensor
-) -> float:
-    if spec.kind == "keep":
-        return 0.0
-    change = replacements.output(sub_block, spec, stream) - kept
-    return second_order(gradient, change)
+def _scores(replacements: Replacements, sub_block: SubBlock, stream: Tensor, gradients: Tensor) -> Scores:
+    kept = replacements.output(sub_block, VariantSpec(sub_block.slot, "keep"), stream)
+    specs = replacements.library.variants(sub_block)
+    return {
+        spec.label: 0.0 if spec.kind == "keep" else second_order(gradients, output - kept)
+        for spec, output in replacements.outputs(sub_block, specs, stream)
+    }
 
 
 def second_order(gradient: Tensor, change: Tensor) -> float:
