@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from blockwright.errors import UserError, did_you_mean
 from blockwright.files import write_directory_atomically
-from blockwright.quiet import quiet_transformers
+from blockwright.quiet import quiet_transformers, without_gguf_bar
 from blockwright.variants import Slot, SubBlock, SubBlockShape
 from blockwright.weights import SafetensorsSource
 
@@ -160,7 +160,7 @@ def _dequantise(place: Path | str, settings: ParentSettings, directory: Path) ->
     if (directory / "config.json").exists():
         return directory
     arguments = {"gguf_file": settings.gguf_file, "revision": settings.revision}
-    with quiet_transformers(), write_directory_atomically(directory) as beside:
+    with quiet_transformers(), without_gguf_bar(), write_directory_atomically(directory) as beside:
         model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **arguments)
         model.hf_quantizer = None  # all weights are float32 by now; transformers 5.23 refuses to save while this is set
         del model.config.quantization_config

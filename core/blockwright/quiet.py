@@ -30,3 +30,16 @@ def _hub_has_bars() -> bool:
     from huggingface_hub.utils import are_progress_bars_disabled
 
     return not are_progress_bars_disabled()
+
+
+@contextmanager
+def without_gguf_bar() -> Iterator[None]:
+    """The reader of GGUF files draws a bar that no setting of transformers turns off."""
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    bar = reader.tqdm
+    reader.tqdm = lambda tensors, **unused: tensors
+    try:
+        yield
+    finally:
+        reader.tqdm = bar
