@@ -92,7 +92,12 @@ def _path_in_the_file(location: Sequence[str | int], model: type[BaseModel], unk
     current: type[BaseModel] | None = model
     for index, part in enumerate(location):
         is_the_unknown_key = unknown and index == len(location) - 1
-        if current is not None and part not in current.model_fields and not is_the_unknown_key and isinstance(part, str):
+        if (
+            current is not None
+            and part not in current.model_fields
+            and not is_the_unknown_key
+            and isinstance(part, str)
+        ):
             continue
         path.append(part)
         if current is not None and isinstance(part, str) and part in current.model_fields:

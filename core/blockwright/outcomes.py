@@ -30,7 +30,7 @@ def reported(debug: bool = False, resumes: bool = False) -> Iterator[None]:
 
 def _end(message: str, code: int, debug: bool = False) -> None:
     if debug:
-        raise  # noqa: PLE0704  # called only while an exception is handled
+        raise  # called only while an exception is handled
     typer.echo(message, err=True)
     raise typer.Exit(code)
 

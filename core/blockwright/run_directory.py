@@ -84,7 +84,9 @@ class RunDirectory:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                raise UserError(f"{self.path}: process {file.read().strip()} is at work on this run; wait for it") from None
+                raise UserError(
+                    f"{self.path}: process {file.read().strip()} is at work on this run; wait for it"
+                ) from None
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
             file.flush()
@@ -118,9 +120,7 @@ def read_record(path: Path) -> Mapping[str, object]:
 
 def _checksums(folder: Path) -> dict[str, dict[str, object]]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (STARTED, DONE))
-    return {
-        str(path.relative_to(folder)): {"sha256": sha256_of(path), "bytes": path.stat().st_size} for path in files
-    }
+    return {str(path.relative_to(folder)): {"sha256": sha256_of(path), "bytes": path.stat().st_size} for path in files}
 
 
 def sha256_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -28,7 +29,7 @@ class Summary:
 def show(summary: Summary, as_json: bool) -> None:
     """Prints a summary on standard output."""
     if as_json:
-        print(json.dumps(summary.data, indent=1, default=str))
+        sys.stdout.write(json.dumps(summary.data, indent=1, default=str) + "\n")
         return
     from rich.console import Console
 
@@ -46,7 +47,8 @@ def _drawn(table: Table) -> object:
 
     drawn = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD)
     for index, column in enumerate(table.columns):
-        drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+        numbers = index > 0 and all(row[index][:1].isdigit() or row[index][:1] in "~-" for row in table.rows)
+        drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in table.rows:
         drawn.add_row(*map(Text, row))
     return drawn

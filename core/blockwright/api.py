@@ -1,0 +1,88 @@
+"""The same from Python: `run = blockwright.run("recipe.yaml", "budget.params=60%")`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockwright.errors import UserError, did_you_mean
+from blockwright.problem import Solution
+from blockwright.run_directory import DONE, RunDirectory
+from blockwright.run_files import SOLVE, RunFiles
+
+Limits = Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's directory: what it found, built and measured, and answers to other budgets."""
+
+    directory: Path
+    files: RunFiles
+
+    @property
+    def steps(self) -> dict[str, float]:
+        """Finished steps in order, with the seconds that each took."""
+        run = RunDirectory(self.directory)
+        seconds = {path.parent.name: run.seconds(path.parent.name) for path in sorted(self.directory.glob(f"*/{DONE}"))}
+        return {step: value for step, value in seconds.items() if value is not None}
+
+    @property
+    def solution(self) -> Solution:
+        """The child that the search chose; its `seconds` are those of the whole solve step."""
+        stored = self.files.json(f"{SOLVE}/solution.json")["solution"]
+        assert isinstance(stored, dict)
+        return Solution(**stored, seconds=self.steps[SOLVE])
+
+    @property
+    def evaluation(self) -> Mapping[str, object]:
+        """`predicted` (summed scores, nats per token) beside what `built` and `final` children lose on unseen text."""
+        return self.files.json(f"{self._evaluation_step()}/evaluation.json")
+
+    @property
+    def child(self) -> Path:
+        """The folder of the child that the last stage left."""
+        stages = sorted(path.parent.name for path in self.directory.glob("*/stage.json"))
+        return self.files.child_after(stages[-1] if stages else None)
+
+    def solve(self, limits: Limits) -> Solution:
+        """Another budget from the stored scores, in seconds; the run stays as it is."""
+        from blockwright.resolving import solve_again
+
+        return solve_again(self.files, limits)
+
+    def report(self) -> Path:
+        """Writes the report and returns its page."""
+        from blockwright.report import write_report
+
+        return write_report(self.directory)
+
+    def _evaluation_step(self) -> str:
+        found = sorted(path.parent.name for path in self.directory.glob("*-evaluation/evaluation.json"))
+        if not found:
+            raise UserError(f"{self.directory}: the run is not evaluated yet; finish it with `blockwright run`")
+        return found[-1]
+
+
+def run(recipe: str | Path, *overrides: str) -> Run:
+    """Does all steps that are not done yet; UserError tells all mistakes of the recipe at once."""
+    from blockwright.checking import check_recipe
+    from blockwright.pipeline import run_checked
+
+    files = run_checked(check_recipe(Path(recipe), overrides))
+    return Run(files.directory, files)
+
+
+def open_run(run: str | Path) -> Run:
+    """A run by its folder, or by its name under `runs`."""
+    from blockwright.plugins import installed_plugins
+
+    directory = next((path for path in (Path(run), Path("runs") / run) if (path / "recipe.yaml").is_file()), None)
+    if directory is None:
+        known = [path.parent.name for path in Path("runs").glob("*/recipe.yaml")]
+        raise UserError(
+            f"no run '{run}'{did_you_mean(str(run), known)}" if known else f"no run '{run}'; there is none in runs/"
+        )
+    plugins = installed_plugins()
+    return Run(directory, RunFiles(directory, plugins.families, plugins.variants))

@@ -1,0 +1,132 @@
+"""All that can be known to be wrong with a recipe before anything is written or computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from blockwright.costs import CostModel
+from blockwright.errors import UserError
+from blockwright.feasibility import budget_mistakes
+from blockwright.mistakes import KeyPath, Mistake, mistakes_of
+from blockwright.parent import Parent, ParentSettings
+from blockwright.parent_outline import outline_parent
+from blockwright.plugin_sections import make_named, make_stages
+from blockwright.plugins import Plugins, installed_plugins
+from blockwright.pricing import Prices, Space, price
+from blockwright.problem import Solver
+from blockwright.recipe import Recipe
+from blockwright.recipe_reading import RawRecipe, Source, read_raw
+from blockwright.scoring import Scorer
+from blockwright.stages import Stage
+
+
+@dataclass(frozen=True)
+class Made:
+    """The plugins that a recipe names, with their options."""
+
+    scorer: Scorer
+    cost_model: CostModel
+    solver: Solver
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True)
+class CheckedRecipe:
+    """A recipe without mistakes, with its plugins made and its space resolved; `parent` has no weights yet."""
+
+    recipe: Recipe
+    source: Source
+    plugins: Plugins
+    made: Made
+    parent: Parent
+    space: Space
+    prices: Prices
+
+    @property
+    def directory(self) -> Path:
+        return Path(self.recipe.runs) / self.recipe.name
+
+    @property
+    def space_labels(self) -> dict[str, list[str]]:
+        return {str(sub_block): [spec.label for spec in specs] for sub_block, specs in self.space.items()}
+
+
+def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
+    """Everything that a run needs; UserError with all mistakes at once, each with file and line."""
+    raw, plugins = read_raw(file, overrides), installed_plugins()
+    check = _Check(raw, plugins)
+    recipe, made, parent = check.recipe(), check.made(), check.parent()
+    space = check.space(parent)
+    if check.mistakes or recipe is None or made is None or parent is None or space is None:
+        raise raw.source.error(check.mistakes)
+    prices = price(parent, space, plugins.variants, made.cost_model, recipe.scenario)
+    too_tight = budget_mistakes(recipe.budget, prices, made.solver)
+    if too_tight:
+        raise raw.source.error(too_tight)
+    return CheckedRecipe(recipe, raw.source, plugins, made, parent, space, prices)
+
+
+class _Check:
+    """Looks at each part of the recipe apart, so that a mistake in one hides none in another."""
+
+    def __init__(self, raw: RawRecipe, plugins: Plugins) -> None:
+        self._data, self._source, self._plugins = raw.data, raw.source, plugins
+        self.mistakes: list[Mistake] = []
+
+    def recipe(self) -> Recipe | None:
+        try:
+            return Recipe.model_validate(self._data)
+        except ValidationError as error:
+            self.mistakes += mistakes_of(error, Recipe)
+            return None
+
+    def made(self) -> Made | None:
+        """All plugins of the recipe, None where one of them is wrong."""
+        data, plugins = self._data, self._plugins
+        scorer, bad_scorer = make_named(plugins.scorers, "scorer", data.get("scorer"), "fisher")
+        costs, bad_costs = make_named(plugins.cost_models, "cost_model", data.get("cost_model"), "weights")
+        solver, bad_solver = make_named(plugins.solvers, "solver", data.get("solver"), "highs")
+        stages, bad_stages = make_stages(plugins.stages, data.get("stages"))
+        wrong = [*bad_scorer, *bad_costs, *bad_solver, *bad_stages]
+        self.mistakes += wrong
+        if wrong or scorer is None or costs is None or solver is None:
+            return None
+        return Made(scorer, costs, solver, tuple(stages))
+
+    def parent(self) -> Parent | None:
+        """The parent's outline, None where its section or what it names is wrong."""
+        settings = _valid(ParentSettings, self._data.get("parent"))
+        if settings is None:
+            return None
+        try:
+            return outline_parent(settings, self._plugins.families)
+        except UserError as error:
+            self.mistakes += [_mistake_in(line, ("parent",)) for line in error.lines]
+            return None
+
+    def space(self, parent: Parent | None) -> Space | None:
+        from blockwright.space import resolve
+
+        return None if parent is None else resolve(self._data["space"], parent, self._plugins.variants)
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def _valid(model: type[ModelT], data: object) -> ModelT | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def _mistake_in(line: str, section: KeyPath) -> Mistake:
+    """A line that begins with its key (`parent.model: no folder …`) as a mistake at that key."""
+    key, colon, message = line.partition(": ")
+    path = tuple(key.split("."))
+    return Mistake(path, message) if colon and path[: len(section)] == section else Mistake(section, line)

@@ -1,0 +1,99 @@
+"""The command line: `blockwright run recipe.yaml budget.params=60%`. Flags never mirror the recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blockwright.outcomes import reported
+
+app = typer.Typer(
+    name="blockwright",
+    help="Finds, builds and heals the model that your hardware wants, out of one parent LLM.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe's YAML file.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Replaces keys of the recipe: budget.params=60%", show_default=False),
+]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Prints JSON instead of tables.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Shows the traceback of a crash.")]
+
+
+@app.command()
+def run(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Does all steps of a recipe that are not done yet; killed, the same command finishes the run."""
+    with reported(debug, resumes=True):
+        from blockwright.api import run as run_recipe
+        from blockwright.summary import run_summary
+        from blockwright.tables import show
+        from blockwright.terminal import shown_progress
+
+        with shown_progress():
+            finished = run_recipe(recipe, *(overrides or ()))
+        show(run_summary(finished), as_json)
+
+
+@app.command()
+def check(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Tells all mistakes of a recipe at once, or the plan: variants, steps, estimated time and disk."""
+    with reported(debug):
+        from blockwright.checking import check_recipe
+        from blockwright.plan import make_plan
+        from blockwright.tables import show
+
+        show(make_plan(check_recipe(recipe, overrides or ())), as_json)
+
+
+@app.command()
+def solve(run: RunName, limits: Overrides = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Solves for another budget (params=70%) from a run's stored scores; the run itself stays as it is."""
+    with reported(debug):
+        from blockwright.api import open_run
+        from blockwright.resolving import read_limits
+        from blockwright.summary import solution_summary
+        from blockwright.tables import show
+
+        opened = open_run(run)
+        show(solution_summary(opened, opened.solve(read_limits(limits or ()))), as_json)
+
+
+@app.command(name="show")
+def show_run(run: RunName, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Shows a run: its steps, its child's size against the parent's, and what the child lost."""
+    with reported(debug):
+        from blockwright.api import open_run
+        from blockwright.summary import run_summary
+        from blockwright.tables import show
+
+        show(run_summary(open_run(run)), as_json)
+
+
+@app.command()
+def report(run: RunName, debug: Debug = False) -> None:
+    """Writes a run's report and prints where it is."""
+    with reported(debug):
+        from blockwright.api import open_run
+
+        typer.echo(open_run(run).report())
+
+
+@app.command()
+def plugins(as_json: AsJson = False, debug: Debug = False) -> None:
+    """Lists what is installed: each plugin, what it is, and the package that brings it."""
+    with reported(debug):
+        from blockwright.summary import plugins_summary
+        from blockwright.tables import show
+
+        show(plugins_summary(), as_json)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,1 @@
+"""The steps of a run, one module each: they read the folders of the steps before and write their own."""
