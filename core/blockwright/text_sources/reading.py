@@ -1,0 +1,42 @@
+"""What every source of text is read with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+from blockwright.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The order of the documents, and the tokenizer whose chat template turns messages into text."""
+
+    random: Random
+    tokenizer: PreTrainedTokenizerBase
+
+    def shuffled(self, items: list[T]) -> list[T]:
+        return self.random.sample(items, len(items))
+
+    def text_of(self, record: object, where: str) -> str:
+        """The text of a record: its `text`, or its `messages` through the chat template."""
+        fields = record if isinstance(record, Mapping) else {}
+        if isinstance(fields.get("text"), str):
+            return str(fields["text"])
+        if isinstance(fields.get("messages"), list):
+            return self._conversation(fields["messages"], where)
+        raise UserError(
+            f"{where}: a record needs `text` or `messages`, this one has {', '.join(fields) or 'no fields'}"
+        )
+
+    def _conversation(self, messages: list[dict[str, str]], where: str) -> str:
+        if not self.tokenizer.chat_template:
+            raise UserError(f"{where}: holds messages, but the parent's tokenizer has no chat template; use `text`")
+        return str(self.tokenizer.apply_chat_template(messages, tokenize=False))
