@@ -10,11 +10,15 @@ import pydoc
 import re
 import sys
 import warnings
+from collections.abc import Iterator
 
 # Values and places of this machine: environment variables, paths, addresses of objects.
 SECTIONS_OF_THE_MACHINE = ("DATA", "FILE", "MODULE REFERENCE", "CREDITS")
 VALUE = re.compile(r"^[ |]*\w+ = .*\n", re.MULTILINE)
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+ENVIRONMENT = re.compile(r"environ\(\{[^}]*\}\)")
+INHERITED = re.compile(r"^ +\|  \w.* inherited from ")  # the same text under every class
+RULE = re.compile(r"^ +\|  -{20,}$")
 
 
 plain = pydoc.plaintext  # type: ignore[attr-defined]  # typeshed leaves it out
@@ -33,7 +37,20 @@ def rendered(name: str) -> str:
 def without_the_machine(text: str) -> str:
     sections = re.split(r"^(?=[A-Z])", text, flags=re.MULTILINE)
     kept = "".join(section for section in sections if section.partition("\n")[0] not in SECTIONS_OF_THE_MACHINE)
-    return ADDRESS.sub("", VALUE.sub("", kept))
+    general = ENVIRONMENT.sub("os.environ", ADDRESS.sub("", VALUE.sub("", kept))).replace(sys.executable, "python")
+    return "\n".join(own_lines(general.splitlines()))
+
+
+def own_lines(lines: list[str]) -> Iterator[str]:
+    """Without what a class inherits, which stands in full under its base."""
+    inherited = False
+    for line in lines:
+        if RULE.match(line) or not line.lstrip().startswith("|"):
+            inherited = False
+        if INHERITED.match(line):
+            inherited = True
+        if not inherited and not RULE.match(line):
+            yield line
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from blockwright.text_sources.reading import Reading
 
 # Importing these opens a browser or a window, prints, or takes long.
 UNREAD = {"antigravity", "this", "idlelib", "turtle", "turtledemo", "tkinter", "test", "lib2to3", "ensurepip"}
+NEEDED_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 MODULES_AT_ONCE = 32
 RENDERING = Path(__file__).with_name("pydoc_rendering.py")
 
@@ -40,8 +41,11 @@ def _modules(reading: Reading) -> Iterator[str]:
 
 
 def _rendered(names: list[str]) -> list[str]:
-    """Rendered by a fresh interpreter: modules are imported there, and reprs do not change from run to run."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    """Rendered by a fresh interpreter: modules are imported there, and reprs do not change from run to run.
+
+    It gets next to none of this process's environment, which documentation shows as defaults of arguments.
+    """
+    environment = {name: os.environ[name] for name in NEEDED_VARIABLES if name in os.environ}
     finished = subprocess.run(
         [sys.executable, "-P", "-s", str(RENDERING), *names],
         env={**environment, "PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8"},
