@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from blockwright.child.configuration_blockwright import BlockwrightConfig
+from blockwright.child.kinds import register_kinds
 from blockwright.library import Library
 from blockwright.stack import LayerStack
 from blockwright.variants import MODULE_NAMES, NORM_NAMES, BlockVariant, Slot, SubBlock, VariantSpec
@@ -67,6 +68,7 @@ class ChildSource:
 
 def assemble(parent: Parent, library: Library, assignment: Assignment, variants: Variants) -> LayerStack:
     """The child as a stack that reads each layer from the library and the parent when it is asked for."""
+    register_kinds(variants.values())
     return LayerStack(child_config(parent, assignment, variants), ChildSource(library, assignment))
 
 

@@ -1,4 +1,4 @@
-"""The child on disk: a plain HF folder, written layer by layer, loadable with Blockwright or with its own code beside it."""
+"""The child on disk: a plain HF folder, written tensor by tensor, that loads with Blockwright or with its own code."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ class CheckpointSettings(BaseModel):
     shard_bytes: PositiveInt = 4 * GIB
 
 
-def write_child(
-    directory: Path, stack: LayerStack, parent: Parent, settings: CheckpointSettings | None = None
-) -> None:
+def write_child(directory: Path, stack: LayerStack, parent: Parent, settings: CheckpointSettings | None = None) -> None:
     """Writes the child that `stack` reads; a folder that is there already is finished, and stays as it is.
 
     One tensor is in memory at a time. The folder takes its name when it is whole; equal children give equal bytes.
@@ -57,6 +55,15 @@ def write_child(
         _write_config(beside, stack.config, dtype)
         write_code(beside, stack.config)
         copy_companions(parent.directory, beside)
+
+
+def open_child(directory: Path) -> LayerStack:
+    """A child's checkpoint as a stack that reads one layer at a time."""
+    from blockwright.child.configuration_blockwright import BlockwrightConfig
+    from blockwright.stack import LayerStack
+    from blockwright.weights import SafetensorsSource
+
+    return LayerStack(BlockwrightConfig.from_pretrained(directory), SafetensorsSource(directory))
 
 
 def planned_tensors(config: BlockwrightConfig) -> list[PlannedTensor]:

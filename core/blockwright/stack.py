@@ -51,11 +51,13 @@ class LayerStack:
     def positions(self, length: int) -> Positions:
         """Rotary cosines and sines of positions 0 … length-1."""
         rotary = RotaryEmbedding(self.config).to(self.device)
-        cos, sin = rotary(torch.zeros(1, dtype=self.dtype, device=self.device), torch.arange(length, device=self.device)[None])
+        cos, sin = rotary(
+            torch.zeros(1, dtype=self.dtype, device=self.device), torch.arange(length, device=self.device)[None]
+        )
         return cos, sin
 
     def attention_arguments(self, length: int) -> dict[str, object]:
-        """What a layer's attention needs beside the stream: positions, and masks by sliding window (None: no window)."""
+        """What a layer's attention needs beside the stream: positions, and a mask for each sliding window (or None)."""
         windows = {self.config.layer(index).sliding_window for index in range(len(self))}
         masks = {window: self._mask(window, length) for window in windows}
         return {"position_embeddings": self.positions(length), "attention_mask": masks}

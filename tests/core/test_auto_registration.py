@@ -15,7 +15,7 @@ assert type(AutoModelForCausalLM.from_config(config)).__module__ == "blockwright
 """
 ORDERS = {
     "blockwright first": "import blockwright",
-    "auto classes first, and twice": "import transformers.models.auto.modeling_auto, blockwright, importlib\nimportlib.reload(blockwright)",
+    "auto classes first": "from transformers import AutoModelForCausalLM; import blockwright",
     "a model first": "import blockwright; import transformers.models.llama.modeling_llama",
     "generation first": "import blockwright; import transformers.generation.utils",
 }

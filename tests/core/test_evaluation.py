@@ -57,7 +57,9 @@ def test_figures_are_those_of_the_plain_formulas(tokens: Tensor) -> None:
         logs = [one.double()(tokens).logits[:, :-1].log_softmax(-1) for one in (parent, child)]
     losses = [-log.gather(2, tokens[:, 1:, None]).mean() for log in logs]
     assert found.tokens == 23 * 18
-    assert found.kl_nats_per_token == pytest.approx((logs[0].exp() * (logs[0] - logs[1])).sum(-1).mean().item(), rel=1e-6)
+    assert found.kl_nats_per_token == pytest.approx(
+        (logs[0].exp() * (logs[0] - logs[1])).sum(-1).mean().item(), rel=1e-6
+    )
     assert found.top1_agreement == pytest.approx((logs[0].argmax(-1) == logs[1].argmax(-1)).double().mean().item())
     assert found.parent_perplexity == pytest.approx(losses[0].exp().item(), rel=1e-6)
     assert found.child_perplexity == pytest.approx(losses[1].exp().item(), rel=1e-6)

@@ -88,7 +88,7 @@ class BlockwrightConfig(PreTrainedConfig):
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
 
     def layer(self, index):
-        """A copy of the config for layer `index`: overrides applied, `skip` always there, no window where it is unused."""
+        """A copy for layer `index`: overrides applied, `skip` always there, no window where it is unused."""
         layer_config = copy.copy(self.per_layer_config[index])
         layer_config.skip = list(getattr(layer_config, "skip", []))
         if self.layer_types[index] != "sliding_attention":

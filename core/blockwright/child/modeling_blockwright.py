@@ -72,7 +72,9 @@ class RotaryEmbedding(nn.Module):
         self.config = config
         self.max_seq_len_cached = self.original_max_seq_len = config.max_position_embeddings
         self.rope_type = config.rope_parameters["rope_type"]
-        init = self.compute_default_rope_parameters if self.rope_type == "default" else ROPE_INIT_FUNCTIONS[self.rope_type]
+        init = (
+            self.compute_default_rope_parameters if self.rope_type == "default" else ROPE_INIT_FUNCTIONS[self.rope_type]
+        )
         inv_freq, self.attention_scaling = init(config)
         self.register_buffer("inv_freq", inv_freq, persistent=False)
         self.register_buffer("original_inv_freq", inv_freq.clone(), persistent=False)
@@ -129,8 +131,15 @@ class Attention(nn.Module):
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention)
         dropout = self.config.attention_dropout if self.training else 0.0
         mixed, _ = attend(
-            self, query, key, value, attention_mask, dropout=dropout, scaling=self.scaling,
-            sliding_window=self.sliding_window, **kwargs,
+            self,
+            query,
+            key,
+            value,
+            attention_mask,
+            dropout=dropout,
+            scaling=self.scaling,
+            sliding_window=self.sliding_window,
+            **kwargs,
         )
         return mixed.reshape(*x.shape[:-1], -1).contiguous()
 
@@ -255,8 +264,15 @@ class BlockwrightModel(BlockwrightPreTrainedModel):
 
     @can_return_tuple
     def forward(
-        self, input_ids=None, attention_mask=None, position_ids=None, past_key_values=None, inputs_embeds=None,
-        use_cache=None, output_hidden_states=None, **kwargs,
+        self,
+        input_ids=None,
+        attention_mask=None,
+        position_ids=None,
+        past_key_values=None,
+        inputs_embeds=None,
+        use_cache=None,
+        output_hidden_states=None,
+        **kwargs,
     ):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give exactly one of input_ids and inputs_embeds")
@@ -335,7 +351,7 @@ class BlockwrightForCausalLM(BlockwrightPreTrainedModel, GenerationMixin):
 
 
 def write_code(directory, config):
-    """Copies this file and the config's beside a checkpoint, and the files of the variants in use that are not built in."""
+    """Copies this file and the config's beside a checkpoint, and those of the variants in use that are not built in."""
     directory, here = Path(directory), Path(__file__)
     config_file = here.with_name("configuration_blockwright.py")
     (directory / config_file.name).write_text(config_file.read_text())
@@ -359,6 +375,8 @@ def _variants_in_use(config):
 
 
 BUILT_IN = {"standard", "linear"}
-VARIANTS_BELOW = "\n# The variants of this checkpoint" + " that are not built in:\n"  # in two parts, to be found once only
+VARIANTS_BELOW = (
+    "\n# The variants of this checkpoint" + " that are not built in:\n"
+)  # in two parts, to be found once only
 
 __all__ = ["BlockwrightForCausalLM", "BlockwrightModel", "BlockwrightPreTrainedModel"]

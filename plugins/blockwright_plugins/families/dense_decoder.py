@@ -43,7 +43,9 @@ class DenseDecoder(ModelFamily, ABC):
             raise UserError(*refusals)
         shared = {name: getattr(config, name) for name in SAME_NAMES}
         head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        return shared | {"head_dim": head_dim, "rope_parameters": dict(config.rope_parameters)} | self.own_settings(config)
+        return (
+            shared | {"head_dim": head_dim, "rope_parameters": dict(config.rope_parameters)} | self.own_settings(config)
+        )
 
     @abstractmethod
     def own_settings(self, config: PreTrainedConfig) -> dict[str, object]:

@@ -160,5 +160,5 @@ def test_embeddings_can_be_given_and_resized(mixed_child: BlockwrightForCausalLM
 
 
 def test_an_unknown_kind_says_what_to_do(make_child) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ValueError, match="no attention variant is called 'theirs'.*trust_remote_code"):
+    with pytest.raises(ValueError, match=r"no attention variant is called 'theirs'.*trust_remote_code"):
         make_child(per_layer_config={0: {"attention_kind": "theirs"}})
