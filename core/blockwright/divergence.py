@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -24,5 +26,6 @@ def _rows_divergence(parent_logits: Tensor, child_logits: Tensor) -> Tensor:
     return (parent.exp() * (parent - child)).sum(dim=-1)
 
 
-def _rows(stream: Tensor) -> tuple[Tensor, ...]:
-    return stream.flatten(0, -2).split(_ROWS_AT_ONCE)
+def _rows(stream: Tensor) -> Sequence[Tensor]:
+    rows: Sequence[Tensor] = stream.flatten(0, -2).split(_ROWS_AT_ONCE)
+    return rows

@@ -45,7 +45,9 @@ class Library:
         entries = self._manifest(sub_block)[spec]
         own = {name: str(entry["tensor"]) for name, entry in entries.items() if "rows_of" not in entry}
         indices = {str(entry["tensor"]) for entry in entries.values() if "rows_of" in entry}
-        only_drops = sub_block.slot == "ffn" and len(indices) == 1 and own.keys() <= {"down_proj.weight", "down_proj.bias"}
+        only_drops = (
+            sub_block.slot == "ffn" and len(indices) == 1 and own.keys() <= {"down_proj.weight", "down_proj.bias"}
+        )
         if not only_drops:
             return None
         with safe_open(self._path(sub_block), framework="pt") as file:

@@ -18,7 +18,7 @@ from blockwright.files import write_atomically
 from blockwright.library import Library, sub_block_path, write_sub_block
 from blockwright.sensitivity import LayerGradients, sampled_gradient, walk_back
 from blockwright.stack import LayerStack
-from blockwright.variants import SubBlock, VariantSpec, Weights
+from blockwright.variants import SLOTS, SubBlock, VariantSpec, Weights
 
 if TYPE_CHECKING:
     from blockwright.parent import Parent
@@ -44,11 +44,17 @@ def build_library(
     stream = stack.embed(calibration)
     for index in range(len(stack)):
         layer = stack.layer(index)
-        for slot in ("attention", "ffn"):
+        for slot in SLOTS:
             sub_block = SubBlock(index, slot)
             context = SubBlockContext(
-                sub_block, parent.shape(slot), stack, layer, stream,
-                read_gradient_moment(directory, sub_block), settings, seed,
+                sub_block,
+                parent.shape(slot),
+                stack,
+                layer,
+                stream,
+                read_gradient_moment(directory, sub_block),
+                settings,
+                seed,
             )
             _build_or_pass(context, space[sub_block], variants, directory)
         emit("layer_built", done=index + 1, total=len(stack), layer=index)

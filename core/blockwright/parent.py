@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from blockwright.errors import UserError, did_you_mean
 from blockwright.files import write_directory_atomically
 from blockwright.quiet import quiet_transformers, without_gguf_bar
-from blockwright.variants import Slot, SubBlock, SubBlockShape
+from blockwright.variants import SLOTS, Slot, SubBlock, SubBlockShape
 from blockwright.weights import SafetensorsSource
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Parent:
 
     def sub_blocks(self) -> tuple[SubBlock, ...]:
         """All sub-blocks in the order that data takes."""
-        return tuple(SubBlock(layer, slot) for layer in range(self.layers) for slot in ("attention", "ffn"))
+        return tuple(SubBlock(layer, slot) for layer in range(self.layers) for slot in SLOTS)
 
     def source(self) -> SafetensorsSource:
         return SafetensorsSource(self.directory)

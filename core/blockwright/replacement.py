@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from blockwright.assembly import Variants, assemble
+from blockwright.child.modeling_blockwright import FFN
 from blockwright.variants import SubBlock, VariantSpec
 
 if TYPE_CHECKING:
-    from blockwright.child.modeling_blockwright import DecoderLayer
     from blockwright.library import Library
     from blockwright.parent import Parent
 
@@ -54,9 +54,8 @@ class Replacements:
 
     def _parent_features(self, sub_block: SubBlock, stream: Tensor) -> Tensor:
         """What the parent's down projection reads, (sequences, seq, width)."""
-        layer: DecoderLayer = self.parent.stack().layer(sub_block.layer)
+        layer = self.parent.stack().layer(sub_block.layer)
         with torch.no_grad():
-            parts = [
-                layer.mlp.features(layer.post_attention_layernorm(part)) for part in stream.split(_SEQUENCES_AT_ONCE)
-            ]
-        return torch.cat(parts)
+            norm, ffn = layer.get_submodule("post_attention_layernorm"), layer.get_submodule("mlp")
+            assert isinstance(ffn, FFN)
+            return torch.cat([ffn.features(norm(part)) for part in stream.split(_SEQUENCES_AT_ONCE)])

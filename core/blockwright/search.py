@@ -40,7 +40,7 @@ class SearchSettings(BaseModel):
 
 @dataclass(frozen=True)
 class SearchContext:
-    """What the search may read: the parent, the library, and `tokens` (sequences, seq) that the refits have not seen."""
+    """What the search may read: the parent, the library, and tokens (sequences, seq) that the refits have not seen."""
 
     parent: Parent
     library: Library
@@ -108,7 +108,9 @@ def search(context: SearchContext, problem: Problem, solver: Solver, settings: S
     return SearchResult(_priced_by_sums(solution, predicted), predicted, realised, tuple(rounds))
 
 
-def _recentred(problem: Problem, around: Mapping[str, Mapping[str, float]], centre: Mapping[str, str], radius: int) -> Problem:
+def _recentred(
+    problem: Problem, around: Mapping[str, Mapping[str, float]], centre: Mapping[str, str], radius: int
+) -> Problem:
     """The same limits with scores around `centre`, within the ball."""
     choices = {
         name: tuple(Choice(choice.variant, around[name][choice.variant], choice.costs) for choice in options)
@@ -118,7 +120,12 @@ def _recentred(problem: Problem, around: Mapping[str, Mapping[str, float]], cent
 
 
 def _sum_of_scores(problem: Problem, variants: Mapping[str, str]) -> float:
-    return sum(choice.score for name, options in problem.choices.items() for choice in options if choice.variant == variants[name])
+    return sum(
+        choice.score
+        for name, options in problem.choices.items()
+        for choice in options
+        if choice.variant == variants[name]
+    )
 
 
 def _priced_by_sums(solution: Solution, predicted: float) -> Solution:
@@ -189,7 +196,7 @@ class Children:
 
 
 def expansion(slope: Tensor, samples: Tensor, change: Tensor) -> float:
-    """Second-order change of the KL in nats per token: slope (…, hidden), samples (samples, …, hidden), change (…, hidden)."""
+    """Second-order change of the KL in nats per token; slope and change (…, hidden), samples (samples, …, hidden)."""
     first = (slope * change).sum(dim=-1).double().mean()
     second = torch.einsum("s...d,...d->s...", samples, change).double().square().mean() / 2
     return float(first + second)

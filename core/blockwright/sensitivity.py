@@ -71,7 +71,9 @@ def _layer_gradients(
     middle, at_middle, before = torch.empty_like(stream), torch.empty_like(gradient), torch.empty_like(gradient)
     for start in range(0, len(stream), _SEQUENCES_AT_ONCE):
         part = slice(start, start + _SEQUENCES_AT_ONCE)
-        middle[part], at_middle[:, part], before[:, part] = _part_gradients(layer, stream[part], gradient[:, part], arguments)
+        middle[part], at_middle[:, part], before[:, part] = _part_gradients(
+            layer, stream[part], gradient[:, part], arguments
+        )
     return LayerGradients(index, stream, middle, at_middle, gradient), before
 
 
@@ -92,7 +94,8 @@ def _pull_back(output: Tensor | None, entry: Tensor, gradient: Tensor) -> Tensor
     """Jᵀ g of a sub-block; nothing where it is skipped."""
     if output is None:
         return torch.zeros_like(gradient)
-    return torch.autograd.grad(output, entry, gradient, retain_graph=True)[0]
+    pulled: Tensor = torch.autograd.grad(output, entry, gradient, retain_graph=True)[0]
+    return pulled
 
 
 def sampled_gradient(head: Head, samples: int, seed: int) -> HeadGradient:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from blockwright.construction import SubBlockContext
 
 Slot = Literal["attention", "ffn"]
+SLOTS: tuple[Slot, ...] = ("attention", "ffn")  # in the order that data takes
 Scalar = str | int | float | bool
 MODULE_NAMES: Mapping[Slot, str] = {"attention": "self_attn", "ffn": "mlp"}  # as HF checkpoints name them
 NORM_NAMES: Mapping[Slot, str] = {"attention": "input_layernorm", "ffn": "post_attention_layernorm"}

@@ -37,7 +37,8 @@ class SafetensorsSource:
         from safetensors import safe_open
 
         with safe_open(self.directory / self._file_of[name], framework="pt") as file:
-            return file.get_tensor(name)
+            tensor: torch.Tensor = file.get_tensor(name)
+            return tensor
 
 
 def _files_by_tensor(directory: Path) -> Mapping[str, str]:

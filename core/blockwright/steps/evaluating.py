@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from blockwright.events import emit
 from blockwright.files import write_json
 from blockwright.run_files import SOLVE, RunFiles
 from blockwright.steps.step import Step
-
-if TYPE_CHECKING:
-    from blockwright.stack import LayerStack
 
 
 @dataclass(frozen=True)
@@ -31,6 +27,7 @@ class EvaluationStep(Step):
 
 def _measured(files: RunFiles, child: Path, record: Path) -> dict[str, object]:
     """The child's figures, measured unless a killed run has written them."""
+    from blockwright.checkpoint import open_child
     from blockwright.evaluation import evaluate
 
     if not record.exists():
@@ -38,12 +35,3 @@ def _measured(files: RunFiles, child: Path, record: Path) -> dict[str, object]:
         write_json(record, measured.to_dict())
         emit("child_evaluated", child=record.stem, kl_nats_per_token=measured.kl_nats_per_token)
     return files.json(str(record.relative_to(files.directory)))
-
-
-def open_child(directory: Path) -> LayerStack:
-    """A child's checkpoint as a stack that reads one layer at a time."""
-    from blockwright.child.configuration_blockwright import BlockwrightConfig
-    from blockwright.stack import LayerStack
-    from blockwright.weights import SafetensorsSource
-
-    return LayerStack(BlockwrightConfig.from_pretrained(directory), SafetensorsSource(directory))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from blockwright.events import emit
 from blockwright.plugins import hookimpl
 from blockwright.scoring import ScoreContext, Scorer, Scores
-from blockwright.variants import SubBlock, VariantSpec
+from blockwright.variants import SLOTS, SubBlock, VariantSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,7 @@ class ReplaceOneBlockScorer(Scorer):
 def _after_replacement(replacements: Replacements, sub_block: SubBlock, spec: VariantSpec, stream: Tensor) -> Tensor:
     """The stream after the whole layer with one of its sub-blocks replaced."""
     layer = sub_block.layer
-    specs = {slot: spec if slot == sub_block.slot else VariantSpec(slot, "keep") for slot in ("attention", "ffn")}  # type: ignore[arg-type]
+    specs = {slot: spec if slot == sub_block.slot else VariantSpec(slot, "keep") for slot in SLOTS}
     stream = stream + replacements.output(SubBlock(layer, "attention"), specs["attention"], stream)
     return stream + replacements.output(SubBlock(layer, "ffn"), specs["ffn"], stream)
 

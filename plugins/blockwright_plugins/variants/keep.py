@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from blockwright.construction import SubBlockContext
 
 
-
 class _Keep(BlockVariant):
     kind = "keep"
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from blockwright.construction import SubBlockContext
 
 
-
 class KVHeadsOptions(VariantOptions):
     """`heads`: KV heads to keep, a number or a share of the parent's (`50%`)."""
 

@@ -28,13 +28,14 @@ def merged_and_refitted(heads: int, context: SubBlockContext) -> dict[str, Tenso
 def _pooled(weight: Tensor, heads: int, head_dim: int) -> Tensor:
     """Means over groups of neighbouring heads; rows of `weight` are (kv heads × head_dim)."""
     grouped = weight.unflatten(0, (heads, -1, head_dim))  # (heads, group, head_dim, …)
-    return grouped.mean(dim=1).flatten(0, 1)
+    pooled: Tensor = grouped.mean(dim=1).flatten(0, 1)
+    return pooled
 
 
 def _attention(heads: int, weights: dict[str, Tensor], context: SubBlockContext) -> Attention:
     import copy
 
-    config = copy.copy(context.module.config)
+    config = copy.copy(context.stack.config.layer(context.sub_block.layer))
     config.num_key_value_heads = heads
     with torch.device("meta"):
         attention = Attention(config, context.sub_block.layer)
@@ -43,8 +44,9 @@ def _attention(heads: int, weights: dict[str, Tensor], context: SubBlockContext)
 
 
 def _refitted_output(merged: Attention, context: SubBlockContext) -> Tensor:
-    """o_proj (hidden, heads × head_dim) by ridge from merged features to the parent's output, towards the parent's own."""
+    """o_proj (hidden, heads × head_dim) by ridge from merged features to the parent's output, towards its own."""
     parent = context.module
+    assert isinstance(parent, Attention)
     own = context.weights["o_proj.weight"].double().T
     moment = torch.zeros(len(own), len(own), dtype=torch.float64)
     across = torch.zeros_like(moment)

@@ -1,4 +1,4 @@
-"""`linear`: one matrix in place of the sub-block, by ridge regression on the parent's activations (Puzzle, section 3.1)."""
+"""`linear`: one matrix in place of the sub-block, by ridge regression on the parent's activations (Puzzle, 3.1)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from blockwright.variants import BlockVariant, SubBlockShape, VariantOptions, Va
 
 if TYPE_CHECKING:
     from blockwright.construction import SubBlockContext
-
 
 
 class _Linear(BlockVariant):

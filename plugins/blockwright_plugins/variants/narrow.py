@@ -1,4 +1,4 @@
-"""`narrow`: an FFN of fewer channels, chosen by what their loss costs at the model's output, refitted in closed form."""
+"""`narrow`: an FFN of fewer channels, chosen by what their loss costs at the output, refitted in closed form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from blockwright_plugins.variants.counting import ffn_parameters, share_of
 
 if TYPE_CHECKING:
     from blockwright.construction import SubBlockContext
-
 
 
 class NarrowOptions(VariantOptions):
@@ -50,7 +49,9 @@ class NarrowFFN(BlockVariant):
         width = share_of(options.width, shape.ffn_width) if isinstance(options.width, str) else options.width
         if not 1 <= width <= shape.ffn_width:
             raise VariantError(f"a width of {width} does not fit the parent's FFN of {shape.ffn_width} channels")
-        return VariantSpec("ffn", "narrow", (("width", width),)) if width < shape.ffn_width else VariantSpec("ffn", "keep")
+        if width == shape.ffn_width:
+            return VariantSpec("ffn", "keep")
+        return VariantSpec("ffn", "narrow", (("width", width),))
 
     def parameters(self, spec: VariantSpec, shape: SubBlockShape) -> int:
         return ffn_parameters(shape, _width(spec))

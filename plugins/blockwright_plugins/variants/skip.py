@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from blockwright.construction import SubBlockContext
 
 
-
 class _Skip(BlockVariant):
     kind = "skip"
     config_name = ""
