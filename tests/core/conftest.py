@@ -16,8 +16,8 @@ space:
     attention: [keep, {{kv_heads: 1}}, linear, skip]
     ffn: [keep, {{narrow: 50%}}, skip]
 text:
-  calibration: [{text}]
-  evaluation: [{text}]
+  calibration: [{text}/learn.txt]
+  evaluation: [{text}/judge.txt]
   sequence_length: 32
   calibration_tokens: 1024
   scoring_tokens: 256
@@ -59,24 +59,24 @@ def parent_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seeded random words in paragraphs, enough for every token set twice over."""
+def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seeded random words: `learn.txt` and `judge.txt`, each enough for its sets."""
     import random
 
-    draw = random.Random(0)
-    paragraphs = [" ".join(draw.choices(WORDS, k=80)) for _ in range(80)]
-    path = tmp_path_factory.mktemp("text") / "words.txt"
-    path.write_text("\n\n".join(paragraphs))
-    return path
+    folder = tmp_path_factory.mktemp("text")
+    for seed, name in enumerate(("learn.txt", "judge.txt")):
+        draw = random.Random(seed)
+        (folder / name).write_text("\n\n".join(" ".join(draw.choices(WORDS, k=80)) for _ in range(80)))
+    return folder
 
 
 @pytest.fixture(scope="session")
-def make_recipe(parent_folder: Path, text_file: Path) -> Callable[[Path], Path]:
+def make_recipe(parent_folder: Path, text_folder: Path) -> Callable[[Path], Path]:
     """Writes the tiny recipe into a folder, with its runs beside it."""
 
     def make(folder: Path) -> Path:
         path = folder / "recipe.yaml"
-        path.write_text(RECIPE.format(parent=parent_folder, text=text_file, runs=folder / "runs"))
+        path.write_text(RECIPE.format(parent=parent_folder, text=text_folder, runs=folder / "runs"))
         return path
 
     return make
