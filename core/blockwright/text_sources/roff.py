@@ -14,7 +14,9 @@ FONTS = {"B", "I", "R", "SM", "SB", "IP", "It", "UR", "MT", "UE", "ME", "Nd", "E
 PAIRED_FONTS = {"BR", "RB", "BI", "IB", "IR", "RI"}  # words of two fonts in turn, with no space between
 MDOC = {"Nm", "Fl", "Ar", "Op", "Pa", "Xr", "Cm", "Ev", "Va", "Fa", "Fn", "Ns", "Oo", "Oc", "Dq", "Sq", "Pq", "Ic"}
 
+BACKSLASH = "\x00"  # stands for a backslash that is meant, until all escapes are gone
 ESCAPES = (
+    (re.compile(r"\\[e\\]"), BACKSLASH),
     (re.compile(r"\\\".*"), ""),  # a comment
     (re.compile(r"\\f(\[[^]]*\]|\(..|.)"), ""),  # a font
     (re.compile(r"\\s([+-]?\d|\[[^]]*\])"), ""),  # a size
@@ -26,7 +28,6 @@ ESCAPES = (
     (re.compile(r"\\\((ti|ha)|\\\[(ti|ha)\]"), "~"),
     (re.compile(r"\\[*n]?(\(..|\[[^]]*\])"), ""),  # other glyphs, strings and registers
     (re.compile(r"\\[*n]."), ""),
-    (re.compile(r"\\[e\\]"), r"\\"),
     (re.compile(r"\\[~ 0]"), " "),
     (re.compile(r"\\([-'`.])"), r"\1"),
     (re.compile(r"\\[&|^/,:%!ctdup{}]"), ""),
@@ -97,4 +98,4 @@ def unescaped(text: str) -> str:
     r"""Text without roff's escapes: `\fB\-a\fR` is `-a`."""
     for pattern, plain in ESCAPES:
         text = pattern.sub(plain, text)
-    return text
+    return text.replace(BACKSLASH, "\\")
