@@ -7,13 +7,24 @@ load Blockwright's children. The names below are imported when they are first us
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 from blockwright.auto_registration import register_with_auto_classes
 
+if TYPE_CHECKING:  # the same names for type checkers, which cannot see through the table
+    from blockwright.api import Run as Run
+    from blockwright.api import open_run as open_run
+    from blockwright.api import run as run
+    from blockwright.errors import UserError as UserError
+    from blockwright.plugins import hookimpl as hookimpl
+
 PUBLIC = {  # name -> the module that has it
+    "Run": "blockwright.api",
+    "UserError": "blockwright.errors",
     "hookimpl": "blockwright.plugins",
+    "open_run": "blockwright.api",
+    "run": "blockwright.api",
 }
-__all__ = ["hookimpl"]
 
 
 def __getattr__(name: str) -> object:

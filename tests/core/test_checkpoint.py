@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,6 +148,20 @@ def test_a_finished_child_stays_as_it_is(stack: LayerStack, parent: Parent, tmp_
     before = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "child").iterdir()}
     write_child(tmp_path / "child", stack, parent)
     assert {file.name: file.stat().st_mtime_ns for file in (tmp_path / "child").iterdir()} == before
+
+
+def test_each_tensor_is_read_once_and_none_is_kept(stack: LayerStack, parent: Parent, tmp_path: Path) -> None:
+    read: list[weakref.ref[torch.Tensor]] = []
+
+    class Watched(LayerStack):
+        def read(self, name: str) -> torch.Tensor:
+            tensor = super().read(name).clone()
+            assert not [earlier for earlier in read if earlier() is not None], "an earlier tensor is still in memory"
+            read.append(weakref.ref(tensor))
+            return tensor
+
+    write_child(tmp_path / "child", Watched(stack.config, stack.source), parent)
+    assert len(read) == len(planned_tensors(stack.config))
 
 
 class Breaking:

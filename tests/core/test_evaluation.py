@@ -12,7 +12,7 @@ from torch import Tensor
 from blockwright.child.configuration_blockwright import BlockwrightConfig
 from blockwright.child.modeling_blockwright import BlockwrightForCausalLM
 from blockwright.evaluation import evaluate
-from blockwright.stack import LayerStack
+from blockwright.stack import Head, LayerStack
 
 
 @dataclass
@@ -75,3 +75,19 @@ def test_float32_is_near_enough(tokens: Tensor) -> None:
 def test_figures_go_into_json(tokens: Tensor) -> None:
     found = evaluate(stack(model(0)), stack(model(1)), tokens)
     assert json.loads(json.dumps(found.to_dict()))["kl_nats_per_token"] == found.kl_nats_per_token
+
+
+def test_no_matrix_of_vocabulary_size_has_more_than_256_rows(tokens: Tensor) -> None:
+    rows: list[int] = []
+
+    class Watched(LayerStack):
+        def head(self) -> Head:
+            head = super().head()
+            head.register_forward_hook(lambda module, inputs, logits: rows.append(len(logits)))
+            return head
+
+    one = model(0)
+    watched = Watched(one.config, InMemory(one.state_dict()), torch.float64)
+    evaluate(watched, watched, tokens)
+    assert max(rows) == 256
+    assert sum(rows) == 2 * 23 * 18

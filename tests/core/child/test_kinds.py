@@ -78,6 +78,65 @@ def registered() -> Iterator[None]:
     MLP_KINDS.pop("bottle-neck", None)
 
 
+PLUGIN = """
+from blockwright import hookimpl
+from blockwright.variants import BlockVariant, VariantSpec
+
+class _Theirs(BlockVariant):
+    def resolve(self, options, shape):
+        return VariantSpec(self.slot, self.kind)
+    def parameters(self, spec, shape):
+        return 0
+    def layer_config(self, spec, shape):
+        return {}
+    def build(self, specs, context):
+        return {}
+
+class SmoothingVariant(_Theirs):
+    slot, kind, module = "attention", "smoothing", ("their_variant.py", "Smoothing")
+
+class BottleneckVariant(_Theirs):
+    slot, kind, module = "ffn", "bottle-neck", ("their_variant.py", "Bottleneck")
+
+@hookimpl
+def register_block_variants():
+    return [SmoothingVariant, BottleneckVariant]
+"""
+WITH_PLUGIN = """
+import sys, blockwright, torch
+from transformers import AutoModelForCausalLM
+from safetensors.torch import save_file
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1])
+assert type(model).__module__ == "blockwright.child.modeling_blockwright"
+with torch.no_grad():
+    save_file({"logits": model(torch.arange(1, 12)[None]).logits}, sys.argv[2])
+"""
+
+
+def install_their_plugin(folder: Path) -> None:
+    """A distribution as pip leaves it: a module, what it needs, and the entry point."""
+    (folder / "their_plugin.py").write_text(PLUGIN)
+    (folder / "their_variant.py").write_text(Path(__file__).with_name("their_variant.py").read_text())
+    (folder / "their_plugin-1.0.dist-info").mkdir()
+    (folder / "their_plugin-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: their-plugin\nVersion: 1.0\n"
+    )
+    (folder / "their_plugin-1.0.dist-info" / "entry_points.txt").write_text("[blockwright]\ntheirs = their_plugin\n")
+
+
+def test_an_installed_plugin_brings_its_kinds(registered, make_child, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    child = make_child(per_layer_config=THEIRS)
+    child.save_pretrained(tmp_path / "child")
+    install_their_plugin(tmp_path)
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    command = [sys.executable, "-c", WITH_PLUGIN, str(tmp_path / "child"), str(tmp_path / "logits.safetensors")]
+    environment = {**os.environ, "PYTHONPATH": paths}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    logits = load_file(tmp_path / "logits.safetensors")["logits"]
+    assert torch.equal(logits, logits_and_tokens(child)[0])
+
+
 def run_without_blockwright(*folders: Path, cache: Path) -> None:
     environment = {**os.environ, "HF_MODULES_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
     command = [sys.executable, "-I", "-c", ALONE, *map(str, folders)]
