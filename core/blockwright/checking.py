@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from blockwright.costs import CostModel
-from blockwright.errors import UserError
+from blockwright.errors import UserError, did_you_mean
 from blockwright.feasibility import budget_mistakes
 from blockwright.mistakes import KeyPath, Mistake, mistakes_of
 from blockwright.parent import Parent, ParentSettings
@@ -23,6 +23,8 @@ from blockwright.recipe import Recipe
 from blockwright.recipe_reading import RawRecipe, Source, read_raw
 from blockwright.scoring import Scorer
 from blockwright.stages import Stage
+from blockwright.text_sources import SOURCES
+from blockwright.text_sources.files import matching
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
     raw, plugins = read_raw(file, overrides), installed_plugins()
     check = _Check(raw, plugins)
     recipe, made, parent = check.recipe(), check.made(), check.parent()
+    check.texts()
     space = check.space(parent)
     if check.mistakes or recipe is None or made is None or parent is None or space is None:
         raise raw.source.error(check.mistakes)
@@ -106,8 +109,19 @@ class _Check:
         try:
             return outline_parent(settings, self._plugins.families)
         except UserError as error:
-            self.mistakes += [_mistake_in(line, ("parent",)) for line in error.lines]
+            self.mistakes += [mistake_in(line, ("parent",)) for line in error.lines]
             return None
+
+    def texts(self) -> None:
+        """Sources that are neither of a known kind nor files."""
+        text = self._data.get("text")
+        for key in ("calibration", "evaluation"):
+            sources = text.get(key) if isinstance(text, dict) else None
+            for index, source in enumerate(sources if isinstance(sources, list) else []):
+                if isinstance(source, str) and not is_source(source):
+                    known = did_you_mean(source, SOURCES)
+                    message = f"'{source}' is no source of text and names no text file{known}"
+                    self.mistakes.append(Mistake(("text", key, index), message))
 
     def space(self, parent: Parent | None) -> Space | None:
         from blockwright.space import resolve
@@ -118,6 +132,11 @@ class _Check:
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
+def is_source(source: str) -> bool:
+    """Whether it is of a known kind (`pydoc:modules`), or names files that are there."""
+    return source.partition(":")[0] in SOURCES or bool(matching(source))
+
+
 def _valid(model: type[ModelT], data: object) -> ModelT | None:
     try:
         return model.model_validate(data)
@@ -125,8 +144,9 @@ def _valid(model: type[ModelT], data: object) -> ModelT | None:
         return None
 
 
-def _mistake_in(line: str, section: KeyPath) -> Mistake:
-    """A line that begins with its key (`parent.model: no folder …`) as a mistake at that key."""
+def mistake_in(line: str, section: KeyPath = ()) -> Mistake:
+    """A line that begins with its key (`parent.model: no folder …`) as a mistake at that key, or at the section."""
     key, colon, message = line.partition(": ")
     path = tuple(key.split("."))
-    return Mistake(path, message) if colon and path[: len(section)] == section else Mistake(section, line)
+    named = colon and path[0] in Recipe.model_fields and path[: len(section)] == section
+    return Mistake(path, message) if named else Mistake(section, line)

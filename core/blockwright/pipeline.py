@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from blockwright.checking import CheckedRecipe
+from blockwright.checking import CheckedRecipe, mistake_in
 from blockwright.errors import UserError
 from blockwright.events import emit
 from blockwright.files import write_json
 from blockwright.recipe import save_recipe
+from blockwright.recipe_reading import Source
 from blockwright.run_directory import RunDirectory
 from blockwright.run_files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, RunFiles
 from blockwright.run_log import LOG, logged_to
@@ -64,22 +65,25 @@ def run_checked(checked: CheckedRecipe) -> RunFiles:
         write_json(run.path / "versions.json", installed_versions())
         run.remove_all_but(frozenset(step.name for step in steps))
         for number, step in enumerate(steps):
-            _do(run, step, files)
+            _do(run, step, files, checked.source)
             emit("step_passed", done=number + 1, total=len(steps), step=step.name)
         emit("run_finished", directory=str(run.path))
     return files
 
 
-def _do(run: RunDirectory, step: Step, files: RunFiles) -> None:
+def _do(run: RunDirectory, step: Step, files: RunFiles, source: Source) -> None:
     def work(folder: Path) -> None:
         step.run(files, folder)
 
     try:
         run.do(step.name, step.key, work)
-    except (UserError, OSError):
+    except UserError as error:
+        raise source.error(mistake_in(line) for line in error.lines) from error
+    except OSError:
         raise
     except Exception as error:  # whatever a plugin raises must end as one line, with its traceback in the log
-        raise StepFailed(f"{step.name} failed: {type(error).__name__}: {_first_line(error)}") from error
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise StepFailed(f"{step.name} failed: {reason}; the traceback is in {run.path / LOG}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -45,14 +45,28 @@ class Source:
         return UserError(*dict.fromkeys(self.line(mistake) for mistake in sorted(mistakes, key=self._order)))
 
     def _override_of(self, path: KeyPath) -> Override | None:
-        """The last override that wrote the key or something above it."""
-        parts = tuple(map(str, path))
-        wrote = [item for item in self.overrides if parts[: len(item.path)] == tuple(map(str, item.path))]
-        return wrote[-1] if wrote else None
+        """The last override that wrote the key or something above it; or below it, where the file has no such key."""
+        above = [item for item in self.overrides if _begins(path, item.path)]
+        below = [item for item in self.overrides if _begins(item.path, path)]
+        return (above or (below if path and not _holds(yaml.safe_load(self.text), path) else []) or [None])[-1]
 
     def _order(self, mistake: Mistake) -> tuple[int, str]:
         overridden = self._override_of(mistake.path) is not None
         return (1 << 31 if overridden else line_of(self.text, mistake.path), mistake.dotted)
+
+
+def _begins(path: KeyPath, beginning: KeyPath) -> bool:
+    return tuple(map(str, path[: len(beginning)])) == tuple(map(str, beginning))
+
+
+def _holds(data: object, path: KeyPath) -> bool:
+    """Whether plain data has a value at a path."""
+    for part in path:
+        keys = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+        if part not in keys:
+            return False
+        data = data[part]  # type: ignore[index]
+    return True
 
 
 @dataclass(frozen=True)

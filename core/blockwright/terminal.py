@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def shown_progress(stream: TextIO = sys.stderr) -> Iterator[None]:
-    """Shows the events of the with-block in the way that suits the stream."""
+def shown_progress(stream: TextIO | None = None) -> Iterator[None]:
+    """Shows the events of the with-block in the way that suits the stream, standard error unless told otherwise."""
+    stream = stream or sys.stderr
     if stream.isatty():
         with _bars():
             yield

@@ -10,7 +10,7 @@ from blockwright.files import write_atomically, write_json
 from blockwright.parent import ParentSettings, open_parent, prepare_parent
 from blockwright.run_files import RunFiles
 from blockwright.steps.step import Step
-from blockwright.text import TextSettings, read_text_sets
+from blockwright.text import TextSettings, load_tokens
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ParentStep(Step):
         directory = prepare_parent(self.settings, folder / "parent")
         write_json(folder / "parent.json", {"directory": _relative(directory, folder)})
         tokenizer = open_parent(directory, files.families).tokenizer()
-        sets = read_text_sets(self.text, tokenizer, self.seed)
+        sets = load_tokens(self.text, tokenizer, self.seed)
         with write_atomically(folder / "tokens.safetensors") as path:
             save_file({name: tokens.contiguous() for name, tokens in sets.items()}, path)
 
