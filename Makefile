@@ -50,7 +50,7 @@ $(INSTALLED): pyproject.toml
 	  { echo "This Python cannot make environments; on Debian and Ubuntu type: apt install python3-venv"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@if ! command -v nvidia-smi >/dev/null && $(BIN)/python -c 'import urllib.request as r; r.urlopen("$(CPU_WHEELS)/torch/", timeout=5)' 2>/dev/null; \
-	then echo "Installing $(TORCH) for CPU"; $(BIN)/pip install --quiet $(TORCH) --index-url $(CPU_WHEELS) --extra-index-url https://pypi.org/simple; \
+	then echo "Installing $(TORCH) for CPU"; $(BIN)/pip install --quiet $(TORCH) --extra-index-url $(CPU_WHEELS); \
 	else echo "Installing $(TORCH)"; $(BIN)/pip install --quiet $(TORCH); fi
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
