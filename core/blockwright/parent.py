@@ -92,6 +92,13 @@ class Parent:
 
 def open_parent(directory: Path, families: Mapping[str, ModelFamily]) -> Parent:
     """The parent in a folder of safetensors; UserError for an architecture that no family plugin reads."""
+    parent = describe_parent(directory, families)
+    parent.source()  # refuses a folder without weights now rather than at the first layer
+    return parent
+
+
+def describe_parent(directory: Path, families: Mapping[str, ModelFamily]) -> Parent:
+    """The same from its config alone, whether its weights are there or not."""
     from transformers import AutoConfig
 
     from blockwright.child.configuration_blockwright import BlockwrightConfig
@@ -102,7 +109,6 @@ def open_parent(directory: Path, families: Mapping[str, ModelFamily]) -> Parent:
     family = families.get(model_type)
     if family is None:
         raise UserError(f"parent.model: no family plugin reads '{model_type}'{did_you_mean(model_type, families)}")
-    SafetensorsSource(directory)  # refuses a folder without weights now rather than at the first layer
     with quiet_transformers():
         config = BlockwrightConfig(
             **family.child_config(AutoConfig.from_pretrained(directory, trust_remote_code=False))

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from blockwright.errors import UserError, did_you_mean
-from blockwright.parent import ModelFamily, Parent, ParentSettings, locate, open_parent
+from blockwright.parent import ModelFamily, Parent, ParentSettings, describe_parent, locate, open_parent
+from blockwright.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -23,7 +24,7 @@ def outline_parent(settings: ParentSettings, families: Mapping[str, ModelFamily]
             return open_parent(place, families)
     with TemporaryDirectory() as folder:
         _config(place, settings).save_pretrained(folder)
-        return open_parent(Path(folder), families)
+        return describe_parent(Path(folder), families)
 
 
 def _check_files(place: Path, settings: ParentSettings) -> None:
@@ -42,9 +43,10 @@ def _config(place: Path | str, settings: ParentSettings) -> PreTrainedConfig:
     from transformers import AutoConfig
 
     try:
-        config: PreTrainedConfig = AutoConfig.from_pretrained(
-            place, gguf_file=settings.gguf_file, revision=settings.revision
-        )
+        with quiet_transformers():
+            config: PreTrainedConfig = AutoConfig.from_pretrained(
+                place, gguf_file=settings.gguf_file, revision=settings.revision, trust_remote_code=False
+            )
     except (OSError, ValueError) as error:
         raise UserError(f"parent.model: '{settings.model}' cannot be opened ({str(error).splitlines()[0]})") from None
     return config
