@@ -11,7 +11,7 @@ from blockwright.problem import Solution
 from blockwright.run_directory import DONE, RunDirectory
 from blockwright.run_files import SOLVE, RunFiles
 
-Limits = Mapping[str, str | int | float]
+Limits = Mapping[str, object]  # by resource, as a recipe writes them: {"params": "70%"}
 
 
 @dataclass(frozen=True)

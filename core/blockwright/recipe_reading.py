@@ -11,7 +11,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from blockwright.errors import UserError
-from blockwright.locations import line_of, load_yaml
+from blockwright.locations import line_of, load_yaml, read_text
 from blockwright.mistakes import KeyPath, Mistake
 
 
@@ -48,7 +48,9 @@ class Source:
         """The last override that wrote the key or something above it; or below it, where the file has no such key."""
         above = [item for item in self.overrides if _begins(path, item.path)]
         below = [item for item in self.overrides if _begins(item.path, path)]
-        return (above or (below if path and not _holds(yaml.safe_load(self.text), path) else []) or [None])[-1]
+        if above:
+            return above[-1]
+        return below[-1] if path and below and not _holds(yaml.safe_load(self.text), path) else None
 
     def _order(self, mistake: Mistake) -> tuple[int, str]:
         overridden = self._override_of(mistake.path) is not None
@@ -79,7 +81,7 @@ class RawRecipe:
 
 def read_raw(file: Path, overrides: Sequence[str] = ()) -> RawRecipe:
     """Reads, merges and interpolates; UserError for what is no YAML, no mapping or no `key=value`."""
-    text = _text_of(file)
+    text = read_text(file)
     source = Source(file, text, parse_overrides(overrides))
     loaded = load_yaml(text, file)
     if loaded is None:
@@ -87,17 +89,6 @@ def read_raw(file: Path, overrides: Sequence[str] = ()) -> RawRecipe:
     if not isinstance(loaded, dict):
         raise UserError(f"{file}:1: a recipe is a mapping of keys (`name: …`), not {type(loaded).__name__}")
     return RawRecipe(_resolved(_merged(loaded, source), source), source)
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{file}: there is no such file") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 def parse_overrides(texts: Sequence[str]) -> tuple[Override, ...]:
