@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +22,8 @@ from blockwright.problem import Solver
 from blockwright.recipe import Recipe
 from blockwright.recipe_reading import RawRecipe, Source, read_raw
 from blockwright.scoring import Scorer
+from blockwright.space import resolve_space
+from blockwright.space_files import read_space
 from blockwright.stages import Stage
 from blockwright.text_sources import SOURCES
 from blockwright.text_sources.files import matching
@@ -39,7 +41,7 @@ class Made:
 
 @dataclass(frozen=True)
 class CheckedRecipe:
-    """A recipe without mistakes, with its plugins made and its space resolved; `parent` has no weights yet."""
+    """A recipe without mistakes, with its plugins made and its space read in; `parent` has no weights yet."""
 
     recipe: Recipe
     source: Source
@@ -71,7 +73,8 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
     too_tight = budget_mistakes(recipe.budget, prices, made.solver)
     if too_tight:
         raise raw.source.error(too_tight)
-    return CheckedRecipe(recipe, raw.source, plugins, made, parent, space, prices)
+    whole = recipe.model_copy(update={"space": check.written_space})
+    return CheckedRecipe(whole, raw.source, plugins, made, parent, space, prices)
 
 
 class _Check:
@@ -80,6 +83,7 @@ class _Check:
     def __init__(self, raw: RawRecipe, plugins: Plugins) -> None:
         self._data, self._source, self._plugins = raw.data, raw.source, plugins
         self.mistakes: list[Mistake] = []
+        self.written_space: object = None
 
     def recipe(self) -> Recipe | None:
         try:
@@ -124,9 +128,21 @@ class _Check:
                     self.mistakes.append(Mistake(("text", key, index), message))
 
     def space(self, parent: Parent | None) -> Space | None:
-        from blockwright.space import resolve
-
-        return None if parent is None else resolve(self._data["space"], parent, self._plugins.variants)
+        """The space on this parent; without a parent only its name or its file is looked at."""
+        entry = self._data.get("space", Recipe.model_fields["space"].default)
+        if not isinstance(entry, str | Mapping):
+            return None
+        try:
+            written = read_space(entry, self._plugins.resource_folders("searchspaces"), self._source.file.parent)
+        except UserError as error:
+            self.mistakes += [mistake_in(line, ("space",)) for line in error.lines]
+            return None
+        self.written_space = written.data
+        if parent is None:
+            return None
+        space, mistakes = resolve_space(written.data, parent, self._plugins.variants)
+        self.mistakes += written.mistakes_in_the_recipe(mistakes)
+        return None if mistakes else space
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

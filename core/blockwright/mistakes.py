@@ -8,6 +8,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from blockwright.errors import did_you_mean
 
@@ -68,7 +69,7 @@ def mistakes_of(error: ValidationError, model: type[BaseModel]) -> list[Mistake]
 def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if detail["type"] == "extra_forbidden":
         owner = model_at(model, detail["loc"][:-1])
-        known = list(owner.model_fields) if owner else []
+        known = list(fields_as_written(owner)) if owner else []
         return f"no such key{did_you_mean(str(detail['loc'][-1]), known)}"
     if detail["type"] in ("value_error", "assertion_error"):
         return str(detail.get("ctx", {}).get("error", detail["msg"]))
@@ -76,6 +77,11 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if words is None:
         return f"{detail['msg']}, got {shown(detail['input'])}"
     return words.format(input=shown(detail["input"]), **detail.get("ctx", {}))
+
+
+def fields_as_written(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """A model's fields by the keys that a file has for them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def shown(value: object, longest: int = 60) -> str:
@@ -94,14 +100,14 @@ def _path_in_the_file(location: Sequence[str | int], model: type[BaseModel], unk
         is_the_unknown_key = unknown and index == len(location) - 1
         if (
             current is not None
-            and part not in current.model_fields
+            and part not in fields_as_written(current)
             and not is_the_unknown_key
             and isinstance(part, str)
         ):
             continue
         path.append(part)
-        if current is not None and isinstance(part, str) and part in current.model_fields:
-            current = _model_in(current.model_fields[part].annotation)
+        if current is not None and isinstance(part, str) and part in fields_as_written(current):
+            current = _model_in(fields_as_written(current)[part].annotation)
     return tuple(path)
 
 
@@ -111,7 +117,7 @@ def model_at(model: type[BaseModel], location: Iterable[str | int]) -> type[Base
     for part in location:
         if current is None or isinstance(part, int):
             continue
-        field = current.model_fields.get(part)
+        field = fields_as_written(current).get(part)
         current = _model_in(field.annotation) if field else current
     return current
 

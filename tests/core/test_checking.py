@@ -44,6 +44,16 @@ WRONG = {
         "  calibration_tokens: -5",
         ["recipe.yaml:12: text.calibration_tokens: must be more than 0, got -5"],
     ),
+    "negative budget": (
+        "  params: 90%",
+        "  params: -90%",
+        ["recipe.yaml:17: budget.params: must be more than 0, got '-90%'"],
+    ),
+    "a limit that is a list": (
+        "  params: 90%",
+        "  params: [90]",
+        ["recipe.yaml:17: budget.params: expected a limit like 80%, 107_000_000 or 107M, got [90]"],
+    ),
     "a section that is no mapping": (
         "budget:\n  params: 90%",
         "budget: 90%",
@@ -168,7 +178,28 @@ def test_parent_folder_without_config_is_told(change: Change, parent_folder: Pat
 
 def test_kv_heads_that_do_not_divide_are_told(change: Change) -> None:
     [line] = mistakes(change("{kv_heads: 1}", "{kv_heads: 3}"))
-    assert line.startswith("recipe.yaml:6: space.variants.attention.1.kv_heads: ")
+    assert line.startswith(
+        "recipe.yaml:6: space.variants.attention.1.kv_heads: 3 KV heads do not divide the parent's 2"
+    )
+
+
+def test_space_that_asks_for_a_layer_that_is_not_there_is_told(change: Change) -> None:
+    [line] = mistakes(change("text:\n", "  except:\n    - {layers: 9, forbid: skip}\ntext:\n"))
+    assert line.startswith("recipe.yaml:9: space.except.0.layers: there is no layer '9': the parent has 4 layers")
+
+
+def test_space_file_beside_the_recipe_is_read_and_its_mistakes_have_its_lines(recipe: Path) -> None:
+    (recipe.parent / "mine.yaml").write_text("variants:\n  ffn:\n    - narow: 50%\n")
+    [line] = mistakes(recipe, "space=mine.yaml")
+    assert line == (
+        "command line: space=mine.yaml: mine.yaml:3: variants.ffn.0: "
+        "no ffn variant is called 'narow', did you mean 'narrow'?"
+    )
+
+
+def test_space_that_is_neither_bundled_nor_a_file_is_told(recipe: Path) -> None:
+    [line] = mistakes(recipe, "space=puzle")
+    assert line.startswith("command line: space=puzle: no search space is called 'puzle', and no file, did you mean")
 
 
 def test_budget_that_no_child_keeps_is_told_with_the_least_that_can_be_reached(recipe: Path) -> None:
