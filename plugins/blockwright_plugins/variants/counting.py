@@ -1,5 +1,7 @@
 """Weights of a sub-block by its sizes, its own norm included."""
 
+import re
+
 from blockwright.variants import SubBlockShape
 
 
@@ -25,8 +27,8 @@ def keep_parameters(shape: SubBlockShape) -> int:
 
 
 def share_of(text: str, whole: int) -> int:
-    """`50%` of `whole`, rounded to the nearest whole number; ValueError when it is no percentage of 0 to 100."""
-    share = float(text.removesuffix("%"))
-    if not text.endswith("%") or not 0 < share <= 100:
+    """`50%` of `whole`, rounded, at least 1; ValueError when it is no percentage of 0 to 100."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text)
+    if match is None or not 0 < float(match[1]) <= 100:
         raise ValueError(f"'{text}' is no percentage; write one like 50%")
-    return round(whole * share / 100)
+    return max(1, round(whole * float(match[1]) / 100))
