@@ -98,22 +98,25 @@ def refit_sub_block(theirs: _Side, ours: _Side, rule: RefitRule) -> str | None:
             projection = ours.module.get_submodule(name)
             assert isinstance(projection, nn.Linear)
             projection.weight = nn.Parameter(_solve(theirs, ours, projection, rule), requires_grad=False)
-        theirs.advance()
+        else:
+            theirs.advance()
         ours.advance()
     return name
 
 
 def _solve(theirs: _Side, ours: _Side, projection: nn.Linear, rule: RefitRule) -> Tensor:
-    """The projection (hidden, features) of least weighted squared error."""
+    """The projection (hidden, features) of least weighted squared error; the parent's stream moves on in the pass."""
     inputs = torch.zeros(projection.in_features, projection.in_features, dtype=torch.float64)
     cross = torch.zeros(projection.in_features, projection.out_features, dtype=torch.float64)
     for part in _parts(ours.stream):
-        wanted = theirs.output(part) + rule.correction * (theirs.stream[part] - ours.stream[part])
+        output = theirs.output(part)
+        wanted = output + rule.correction * (theirs.stream[part] - ours.stream[part])
         wanted = wanted if projection.bias is None else wanted - projection.bias
         weight = theirs.stream[part].square().mean(dim=-1, keepdim=True).clamp_min(1e-12).rsqrt()
         features = (ours.features(part) * weight).flatten(0, -2)
         inputs += features.T @ features
         cross += features.T @ (wanted * weight).flatten(0, -2)
+        theirs.stream[part] += output
     return ridge(inputs, cross, rule.ridge, towards=projection.weight.T).T.to(projection.weight.dtype)
 
 
