@@ -22,8 +22,8 @@ from blockwright.problem import Solver
 from blockwright.recipe import Recipe
 from blockwright.recipe_reading import RawRecipe, Source, read_raw
 from blockwright.scoring import Scorer
-from blockwright.space import resolve_space
 from blockwright.space_files import read_space
+from blockwright.space_reading import resolve_space
 from blockwright.stages import Stage
 from blockwright.text_sources import SOURCES
 from blockwright.text_sources.files import matching

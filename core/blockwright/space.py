@@ -131,9 +131,9 @@ class _Resolver:
         if not isinstance(options, Mapping) and variant.main_option is None:
             known = ", ".join(variant.Options.model_fields)
             raise VariantError(
-                f"{entry.kind} has no main option; write its options by name: {known}"
+                f"`{entry.kind}` has no main option; write its options by name: {known}"
                 if known
-                else f"{entry.kind} takes no options; write `{entry.kind}` alone"
+                else f"`{entry.kind}` takes no value; write it alone"
             )
         named = options if isinstance(options, Mapping) else {variant.main_option: options}
         return variant.resolve(variant.Options.model_validate(named), self.facts.shapes[variant.slot])
@@ -150,7 +150,8 @@ def _at_its_option(mistake: Mistake, variant: BlockVariant, entry: Entry) -> Mis
     if isinstance(entry.options, Mapping):
         return mistake.under(*entry.path)
     if entry.options is None:
-        return Mistake(entry.path, f"{entry.kind} needs its option {mistake.dotted}: {mistake.message}")
+        value = "…" if variant.main_option else f"{{{mistake.dotted}: …}}"
+        return Mistake(entry.path, f"`{entry.kind}` needs a value, written `{{{entry.kind}: {value}}}`")
     return Mistake(entry.path, mistake.message)
 
 

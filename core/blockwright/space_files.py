@@ -36,6 +36,6 @@ def read_space(entry: object, folders: Sequence[Path], beside: Path) -> SpaceTex
     named = {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
     file = named.get(str(entry)) or beside / str(entry)
     if not file.is_file():
-        raise UserError(f"space: no search space is called '{entry}', and no file{did_you_mean(str(entry), named)}")
+        raise UserError(f"space: no search space is called '{entry}'{did_you_mean(str(entry), named)}")
     text = read_text(file)
     return SpaceText(load_yaml(text, file), file, text)

@@ -9,8 +9,8 @@ from blockwright.child.configuration_blockwright import BlockwrightConfig
 from blockwright.errors import UserError
 from blockwright.parent import Parent
 from blockwright.plugins import Plugins
-from blockwright.space import resolve_space
 from blockwright.space_files import read_space
+from blockwright.space_reading import resolve_space
 
 BUNDLED = Path(blockwright_spaces.__file__).parent
 
@@ -94,7 +94,7 @@ def test_except_rules_replace_and_forbid_on_their_layers() -> None:
     "data, place, says",
     [
         (_space(["skp"]), "variants.attention.0", "no attention variant is called 'skp', did you mean 'skip'?"),
-        (_space(ffn=[{"kv_heads": 1}]), "variants.ffn.0", "no ffn variant is called 'kv_heads'"),
+        (_space(ffn=[{"kv_heads": 1}]), "variants.ffn.0.kv_heads", "no ffn variant is called 'kv_heads'"),
         (_space([{"kv_heads": 3}]), "variants.attention.0.kv_heads", "3 KV heads do not divide the parent's 8"),
         (_space(ffn=[{"narrow": 1001}]), "variants.ffn.0.narrow", "does not fit the parent's FFN of 1000"),
         (_space(ffn=[{"narrow": "fifty"}]), "variants.ffn.0.narrow", "write one like 50%"),
@@ -107,9 +107,9 @@ def test_except_rules_replace_and_forbid_on_their_layers() -> None:
         (_space(**{"except": [{"layers": "2-9"}]}), "except.0.layers", "there is no layer '2-9'"),
         (_space(**{"except": [{"layers": -5}]}), "except.0.layers", "there is no layer '-5'"),
         (_space(**{"except": [{"layers": "some"}]}), "except.0.layers", "expected layers like 0, -1, 0-3"),
-        (_space(**{"except": [{"layers": 0, "forbid": ["skp"]}]}), "except.0.forbid", "did you mean 'skip'?"),
+        (_space(**{"except": [{"layers": 0, "forbid": ["skp"]}]}), "except.0.forbid.0", "did you mean 'skip'?"),
         (_space(**{"except": [{"layers": 0, "forbid": "keep"}]}), "except.0.forbid", "cannot be forbidden"),
-        ({"varants": {}}, "variants", "missing"),
+        ({"varants": {}}, "varants", "did you mean 'variants'?"),
     ],
 )
 def test_a_mistake_is_told_at_its_key(data: object, place: str, says: str) -> None:
@@ -119,7 +119,7 @@ def test_a_mistake_is_told_at_its_key(data: object, place: str, says: str) -> No
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    data = _space(["skp", {"kv_heads": 3}], ["lineer"], **{"except": [{"layers": 9}]})
+    data = _space(["skp", {"kv_heads": 3}], ["lineer"], **{"except": [{"layers": 9, "forbid": "skip"}]})
     assert {dotted for dotted, _ in _mistakes(data, _parent())} == {
         "variants.attention.0",
         "variants.attention.1.kv_heads",
@@ -136,7 +136,7 @@ def test_a_space_is_found_by_name_by_path_and_in_place(tmp_path: Path) -> None:
 
 
 def test_a_space_that_is_nowhere_is_told() -> None:
-    with pytest.raises(UserError, match="no search space is called 'puzle', and no file, did you mean 'puzzle'"):
+    with pytest.raises(UserError, match="no search space is called 'puzle', did you mean 'puzzle'"):
         read_space("puzle", [BUNDLED], Path())
 
 
