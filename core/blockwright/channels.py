@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,30 +17,70 @@ if TYPE_CHECKING:
 Refit = tuple[Tensor, Tensor]  # kept channels, int64 (width,), and the down projection (hidden, width), float32
 
 
+@dataclass(frozen=True)
+class FFNMoments:
+    """What the choice of channels reads.
+
+    `features` is H = XᵀX of the channels (width, width), `down` the parent's projection (hidden, width) and
+    `gradient` G = E[g gᵀ] at the FFN's output (hidden, hidden).
+    """
+
+    features: Tensor
+    down: Tensor
+    gradient: Tensor
+
+
 def nested_refits(
-    features: Tensor, down: Tensor, gradient_moment: Tensor, widths: Sequence[int], settings: LibrarySettings
+    moments: FFNMoments, widths: Sequence[int], settings: LibrarySettings, choice: str = "output"
 ) -> dict[int, Refit]:
     """Kept channels and refitted down projection at every width, each a subset of the next wider one.
 
-    `features` is H = XᵀX of the channels (width, width), `down` the parent's (hidden, width), `gradient_moment`
-    G = E[g gᵀ] at the FFN's output (hidden, hidden). Channels go a few at a time, those of least
-    (w_jᵀ G w_j) / [H⁻¹]_jj: the rise of ½ E[(g·δ)²] when channel j goes and the others make up for it as well
-    as they can (Optimal Brain Surgeon, Hassibi 1993, seen through the output).
+    Channels go a few at a time, those that `choice` (a key of CHANNEL_CHOICES) finds to cost least; at every
+    moment the others make up for what has gone as well as they can.
     """
-    elimination = Elimination(regularise(features, settings.ridge), down.double().T)
+    cost = CHANNEL_CHOICES[choice](moments)
+    elimination = Elimination(regularise(moments.features, settings.ridge), moments.down.double().T)
     refits: dict[int, Refit] = {}
     for width in sorted(set(widths), reverse=True):
         while elimination.width > width:
             count = min(settings.channels_at_once, elimination.width - width)
-            elimination.drop(_least_costly(elimination, gradient_moment.double(), count))
+            elimination.drop(torch.topk(cost(elimination), count, largest=False).indices)
         refits[width] = elimination.kept.clone(), elimination.weights.T.contiguous().float()
     return refits
 
 
-def _least_costly(elimination: Elimination, gradient_moment: Tensor, count: int) -> Tensor:
-    weights = elimination.weights
-    through_the_output = ((weights @ gradient_moment) * weights).sum(dim=1)
-    return torch.topk(through_the_output / elimination.inverse.diagonal(), count, largest=False).indices
+ChannelCost = Callable[["Elimination"], Tensor]  # the cost of losing each channel still kept, (kept,)
+
+
+def _through_the_output(moments: FFNMoments) -> ChannelCost:
+    """(w_jᵀ G w_j) / [H⁻¹]_jj: the rise of E[(g·δ)²] (Optimal Brain Surgeon, Hassibi 1993, seen through the output)."""
+    gradient = moments.gradient.double()
+
+    def cost(elimination: Elimination) -> Tensor:
+        weights = elimination.weights
+        return ((weights @ gradient) * weights).sum(dim=1) / elimination.inverse.diagonal()
+
+    return cost
+
+
+def _by_magnitude(moments: FFNMoments) -> ChannelCost:
+    """RMS activation × norm of the parent's down-projection column (Puzzle, 3.1), the ranking that all others use."""
+    ranking = moments.features.double().diagonal().sqrt() * moments.down.double().norm(dim=0)
+    return lambda elimination: ranking[elimination.kept]
+
+
+CHANNEL_CHOICES: Mapping[str, Callable[[FFNMoments], ChannelCost]] = {
+    "output": _through_the_output,
+    "magnitude": _by_magnitude,
+}
+
+
+def expected_loss(refit: Refit, moments: FFNMoments) -> float:
+    """½ Σ E[δᵀ G δ] of a refit over the text of `moments`: what `fisher` expects of it, in closed form."""
+    kept, down = refit
+    change = -moments.down.double()
+    change[:, kept] += down.double()
+    return float(((change.T @ moments.gradient.double() @ change) * moments.features.double()).sum() / 2)
 
 
 class Elimination:

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from blockwright.child.modeling_blockwright import DecoderLayer
 from blockwright.stack import LayerStack
-from blockwright.variants import MODULE_NAMES, NORM_NAMES, SubBlock, SubBlockShape
+from blockwright.variants import (
+    MODULE_NAMES,
+    NORM_NAMES,
+    OUTPUT_PROJECTIONS,
+    SubBlock,
+    SubBlockShape,
+    VariantSpec,
+)
 
 
 class LibrarySettings(BaseModel):
@@ -21,6 +29,7 @@ class LibrarySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     ridge: NonNegativeFloat = 1e-3
     channels_at_once: PositiveInt = 32
+    channel_choices: tuple[Literal["output", "magnitude"], ...] = Field(default=("output", "magnitude"), min_length=1)
     gradient_tokens: PositiveInt = 8192
     gradient_samples: PositiveInt = 1
     sequences_at_once: PositiveInt = 8
@@ -54,11 +63,21 @@ class Statistics:
         self.features += features.T @ features
 
 
+@dataclass(frozen=True)
+class Streams:
+    """Residual streams (sequences, seq, hidden) on their way through the parent, moved on in place.
+
+    `calibration` is what variants are fitted to; `heldback` is text that they do not see, to decide between them.
+    """
+
+    calibration: Tensor
+    heldback: Tensor
+
+
 @dataclass
 class SubBlockContext:
-    """One sub-block of the parent with the stream that enters it.
+    """One sub-block of the parent with the streams that enter it.
 
-    `stream` is the residual stream before the sub-block on the calibration text (sequences, seq, hidden);
     `gradient_moment` is E[g gᵀ] (hidden, hidden), g = ∂ log p(y) / ∂ output, y drawn from the parent.
     """
 
@@ -66,11 +85,12 @@ class SubBlockContext:
     shape: SubBlockShape
     stack: LayerStack
     layer: DecoderLayer
-    stream: Tensor
+    streams: Streams
     gradient_moment: Tensor
     settings: LibrarySettings
     seed: int
-    _finished: Statistics | None = field(default=None, repr=False)
+    decisions: dict[str, dict[str, float]] = field(default_factory=dict)
+    _measured: dict[str, Statistics] = field(default_factory=dict, repr=False)
 
     @property
     def module(self) -> torch.nn.Module:
@@ -85,38 +105,53 @@ class SubBlockContext:
     @cached_property
     def attention_arguments(self) -> dict[str, object]:
         """What an attention module needs beside its input; nothing for an FFN."""
-        return self.stack.attention_arguments(self.stream.shape[1]) if self.sub_block.slot == "attention" else {}
+        length = self.streams.calibration.shape[1]
+        return self.stack.attention_arguments(length) if self.sub_block.slot == "attention" else {}
 
     def batches(self) -> Iterator[Tensor]:
-        """Normed inputs of the sub-block, (sequences, seq, hidden) at a time."""
-        norm = self.layer.get_submodule(NORM_NAMES[self.sub_block.slot])
-        with torch.no_grad():
-            for batch in self.stream.split(self.settings.sequences_at_once):
-                yield norm(batch)
+        """Normed inputs of the sub-block on the calibration text, (sequences, seq, hidden) at a time."""
+        return (normed for _, normed in self._normed(self.streams.calibration))
 
     @property
     def statistics(self) -> Statistics:
-        """The moments; the first reading makes a pass over the text."""
-        if self._finished is None:
-            self._finished = self._measure(advance=False)
-        return self._finished
+        """The moments on the calibration text; the first reading makes a pass over it."""
+        return self._statistics("calibration")
+
+    @property
+    def heldback_statistics(self) -> Statistics:
+        """The moments on the held-back text."""
+        return self._statistics("heldback")
+
+    def record(self, spec: VariantSpec, losses: Mapping[str, float]) -> None:
+        """Keeps what each way of building a variant loses on held-back text, for the report."""
+        self.decisions[spec.label] = dict(losses)
 
     def advance(self) -> None:
-        """Moves the stream past the sub-block, in place; the moments are taken in the same pass."""
-        self._finished = self._measure(advance=True)
+        """Moves the streams past the sub-block, in place; the moments are taken in the same pass."""
+        for name in ("calibration", "heldback"):
+            self._measured[name] = self._measure(name, advance=True)
 
-    def _measure(self, advance: bool) -> Statistics:
-        output_projection = self.weights["o_proj.weight" if self.sub_block.slot == "attention" else "down_proj.weight"]
-        statistics = Statistics(self.shape.hidden_size, output_projection.shape[1])
-        streams = self.stream.split(self.settings.sequences_at_once)
-        for stream, normed in zip(streams, self.batches(), strict=True):
-            with torch.no_grad():
+    def _statistics(self, name: str) -> Statistics:
+        if name not in self._measured:
+            self._measured[name] = self._measure(name, advance=False)
+        return self._measured[name]
+
+    def _measure(self, name: str, advance: bool) -> Statistics:
+        projection = self.module.get_submodule(OUTPUT_PROJECTIONS[self.sub_block.slot])
+        statistics = Statistics(self.shape.hidden_size, projection.get_parameter("weight").shape[1])
+        with torch.no_grad():
+            for stream, normed in self._normed(getattr(self.streams, name)):
                 features = self.module.features(normed, **self.attention_arguments)  # type: ignore[operator]
-                outputs = self.module.get_submodule(_OUTPUT[self.sub_block.slot])(features)
+                outputs = projection(features)
                 statistics.add(normed, features, outputs)
                 if advance:
                     stream += outputs
         return statistics
 
-
-_OUTPUT = {"attention": "o_proj", "ffn": "down_proj"}
+    def _normed(self, stream: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Parts of a stream, each with its normed copy."""
+        norm = self.layer.get_submodule(NORM_NAMES[self.sub_block.slot])
+        for part in stream.split(self.settings.sequences_at_once):
+            with torch.no_grad():
+                normed = norm(part)
+            yield part, normed

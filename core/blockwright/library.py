@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -29,6 +29,11 @@ class Library:
 
     def variants(self, sub_block: SubBlock) -> tuple[VariantSpec, ...]:
         return tuple(self._manifest(sub_block))
+
+    def decisions(self, sub_block: SubBlock) -> Decisions:
+        """What each way of building a variant loses on held-back text, where there were several."""
+        decisions: Decisions = self._read_manifest(sub_block)["decisions"]
+        return decisions
 
     def weights(self, sub_block: SubBlock, spec: VariantSpec) -> dict[str, Tensor]:
         """The variant's weights by their names inside the sub-block, norm not included."""
@@ -62,11 +67,15 @@ class Library:
         return self.parent.read(prefix + str(entry["rows_of"])).index_select(int(str(entry["dim"])), tensor.long())
 
     def _manifest(self, sub_block: SubBlock) -> dict[VariantSpec, dict[str, dict[str, object]]]:
+        rows = self._read_manifest(sub_block)["variants"]
+        return {VariantSpec.from_dict(row["variant"]): row["weights"] for row in rows}
+
+    def _read_manifest(self, sub_block: SubBlock) -> dict[str, Any]:
         from safetensors import safe_open
 
         with safe_open(self._path(sub_block), framework="pt") as file:
-            rows = json.loads(file.metadata()["variants"])
-        return {VariantSpec.from_dict(row["variant"]): row["weights"] for row in rows}
+            manifest: dict[str, Any] = json.loads(file.metadata()["library"])
+        return manifest
 
     def _path(self, sub_block: SubBlock) -> Path:
         return sub_block_path(self.directory, sub_block)
@@ -76,15 +85,23 @@ def sub_block_path(directory: Path, sub_block: SubBlock) -> Path:
     return directory / f"{sub_block}.safetensors"
 
 
-def write_sub_block(directory: Path, sub_block: SubBlock, built: Mapping[VariantSpec, Weights]) -> None:
-    """Writes one sub-block's variants at once, by atomic rename; equal index tensors are stored once."""
+Decisions = Mapping[str, Mapping[str, float]]  # by variant label and way of building it: loss on held-back text
+
+
+def write_sub_block(
+    directory: Path, sub_block: SubBlock, built: Mapping[VariantSpec, Weights], decisions: Decisions
+) -> None:
+    """Writes one sub-block's variants at once, by atomic rename; equal index tensors are stored once.
+
+    All metadata is under one key, since safetensors writes several in any order.
+    """
     from safetensors.torch import save_file
 
     tensors: dict[str, Tensor] = {}
     rows = [{"variant": spec.to_dict(), "weights": _entries(spec, weights, tensors)} for spec, weights in built.items()]
     tensors = tensors or {"empty": torch.zeros(1)}
     with write_atomically(sub_block_path(directory, sub_block)) as path:
-        save_file(tensors, path, metadata={"variants": json.dumps(rows)})
+        save_file(tensors, path, metadata={"library": json.dumps({"variants": rows, "decisions": decisions})})
 
 
 def _entries(spec: VariantSpec, weights: Weights, tensors: dict[str, Tensor]) -> dict[str, dict[str, object]]:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from blockwright.assembly import Variants
-from blockwright.construction import LibrarySettings, SubBlockContext
+from blockwright.construction import LibrarySettings, Streams, SubBlockContext
 from blockwright.events import emit
 from blockwright.files import write_atomically
 from blockwright.library import Library, sub_block_path, write_sub_block
@@ -30,18 +30,19 @@ def build_library(
     parent: Parent,
     space: Space,
     variants: Variants,
-    calibration: Tensor,
+    tokens: Mapping[str, Tensor],
     settings: LibrarySettings,
     directory: Path,
     seed: int,
 ) -> Library:
-    """Every variant of `space`, from calibration tokens (sequences, seq); goes on where a killed build stopped.
+    """Every variant of `space`, fitted to `tokens["calibration"]` (sequences, seq).
 
-    One layer and one copy of the calibration stream (tokens × hidden) are resident, whatever the depth.
+    Where a variant can be built in several ways, `tokens["heldback"]` decides. A build that was killed goes on
+    where it stopped. One layer and one copy of the streams (tokens × hidden) are resident, whatever the depth.
     """
     stack = parent.stack()
-    measure_gradient_moments(stack, calibration, settings, directory, seed)
-    stream = stack.embed(calibration)
+    measure_gradient_moments(stack, tokens["calibration"], settings, directory, seed)
+    streams = Streams(stack.embed(tokens["calibration"]), stack.embed(tokens["heldback"]))
     for index in range(len(stack)):
         layer = stack.layer(index)
         for slot in SLOTS:
@@ -51,7 +52,7 @@ def build_library(
                 parent.shape(slot),
                 stack,
                 layer,
-                stream,
+                streams,
                 read_gradient_moment(directory, sub_block),
                 settings,
                 seed,
@@ -75,7 +76,7 @@ def _build_or_pass(context: SubBlockContext, specs: Sequence[VariantSpec], varia
             variant = variants[(context.sub_block.slot, kind)]
             if variant.reads_inputs == reads_inputs:
                 built.update(variant.build(members, context))
-    write_sub_block(directory, context.sub_block, {spec: built[spec] for spec in specs})
+    write_sub_block(directory, context.sub_block, {spec: built[spec] for spec in specs}, context.decisions)
 
 
 def _by_kind(specs: Sequence[VariantSpec]) -> dict[str, list[VariantSpec]]:

@@ -12,10 +12,10 @@ from blockwright.child.modeling_blockwright import DecoderLayer
 from blockwright.events import emit
 from blockwright.regression import ridge
 from blockwright.stack import LayerStack
-from blockwright.variants import MODULE_NAMES, NORM_NAMES, SLOTS, Slot
+from blockwright.variants import MODULE_NAMES, NORM_NAMES, OUTPUT_PROJECTIONS, SLOTS, Slot
 from blockwright.weights import WeightSource
 
-OUTPUT_PROJECTIONS = ("o_proj", "down_proj", "linear")
+REFITTED = (*OUTPUT_PROJECTIONS.values(), "linear")  # projections that are solved for, whichever a module has
 _SEQUENCES_AT_ONCE = 8
 
 
@@ -92,7 +92,7 @@ def _side(slot: Slot, layer: DecoderLayer, stream: Tensor, arguments: Mapping[st
 
 def refit_sub_block(theirs: _Side, ours: _Side, rule: RefitRule) -> str | None:
     """Solves for the child's projection in place and moves both streams on; the projection's name, if it has one."""
-    name = next((name for name in OUTPUT_PROJECTIONS if hasattr(ours.module, name)), None)
+    name = next((name for name in REFITTED if hasattr(ours.module, name)), None)
     with torch.no_grad():
         if name is not None and ours.module is not None:
             projection = ours.module.get_submodule(name)

@@ -19,6 +19,7 @@ SLOTS: tuple[Slot, ...] = ("attention", "ffn")  # in the order that data takes
 Scalar = str | int | float | bool
 MODULE_NAMES: Mapping[Slot, str] = {"attention": "self_attn", "ffn": "mlp"}  # as HF checkpoints name them
 NORM_NAMES: Mapping[Slot, str] = {"attention": "input_layernorm", "ffn": "post_attention_layernorm"}
+OUTPUT_PROJECTIONS: Mapping[Slot, str] = {"attention": "o_proj", "ffn": "down_proj"}  # of the parent's own modules
 
 
 @dataclass(frozen=True, order=True)

@@ -64,7 +64,9 @@ def library(parent: Parent, tmp_path_factory: pytest.TempPathFactory) -> Library
     space = {block: tuple(spec(block.slot, label) for label in CHOICES[block.slot]) for block in parent.sub_blocks()}
     tokens = torch.randint(0, 50, (8, 16), generator=torch.Generator().manual_seed(0))
     folder = tmp_path_factory.mktemp("library")
-    return build_library(parent, space, VARIANTS, tokens, LibrarySettings(), folder, seed=0)
+    return build_library(
+        parent, space, VARIANTS, {"calibration": tokens, "heldback": tokens[:2]}, LibrarySettings(), folder, seed=0
+    )
 
 
 @pytest.fixture(scope="module")

@@ -55,13 +55,24 @@ def calibration() -> torch.Tensor:
 
 
 @pytest.fixture(scope="session")
+def tokens(calibration: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What a library is built from."""
+    heldback = torch.randint(0, 64, (16, 32), generator=torch.Generator().manual_seed(3))
+    return {"calibration": calibration, "heldback": heldback}
+
+
+@pytest.fixture(scope="session")
 def unseen() -> torch.Tensor:
     return torch.randint(0, 64, (12, 32), generator=torch.Generator().manual_seed(2))
 
 
 @pytest.fixture(scope="session")
 def library(
-    parent: Parent, space: Space, plugins: Plugins, calibration: torch.Tensor, tmp_path_factory: pytest.TempPathFactory
+    parent: Parent,
+    space: Space,
+    plugins: Plugins,
+    tokens: dict[str, torch.Tensor],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Library:
     folder: Path = tmp_path_factory.mktemp("library")
-    return build_library(parent, space, plugins.variants, calibration, SETTINGS, folder, seed=0)
+    return build_library(parent, space, plugins.variants, tokens, SETTINGS, folder, seed=0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from blockwright import library_building
-from blockwright.construction import LibrarySettings, SubBlockContext
+from blockwright.construction import LibrarySettings, Streams, SubBlockContext
 from blockwright.library import Library, sub_block_path
 from blockwright.library_building import Space, build_library, read_gradient_moment
 from blockwright.parent import Parent
@@ -27,7 +27,7 @@ def test_a_build_that_was_cut_short_goes_on_to_equal_bytes(
     parent: Parent,
     space: Space,
     plugins: Plugins,
-    calibration: torch.Tensor,
+    tokens: dict[str, torch.Tensor],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -42,10 +42,10 @@ def test_a_build_that_was_cut_short_goes_on_to_equal_bytes(
 
     monkeypatch.setattr(library_building, "write_sub_block", write_three_then_stop)
     with pytest.raises(KeyboardInterrupt):
-        build_library(parent, space, plugins.variants, calibration, settings, tmp_path, 0)
+        build_library(parent, space, plugins.variants, tokens, settings, tmp_path, 0)
     monkeypatch.undo()
     before = sub_block_path(tmp_path, written[0]).stat().st_mtime_ns
-    build_library(parent, space, plugins.variants, calibration, settings, tmp_path, 0)
+    build_library(parent, space, plugins.variants, tokens, settings, tmp_path, 0)
     assert sub_block_path(tmp_path, written[0]).stat().st_mtime_ns == before
     assert _files(tmp_path) == _files(library.directory)
 
@@ -65,9 +65,22 @@ def test_moments_are_those_of_all_the_text_and_the_stream_moves_on(parent: Paren
         features = layer.mlp.features(layer.post_attention_layernorm(stream)).flatten(0, 1)
         after = stream + layer.feed(stream)
     context = SubBlockContext(
-        SubBlock(0, "ffn"), parent.shape("ffn"), stack, layer, stream, torch.eye(48), LibrarySettings(), 0
-    )
+        SubBlock(0, "ffn"), parent.shape("ffn"), stack, layer, Streams(stream, stream[:4].clone()), torch.eye(48),
+        LibrarySettings(), 0,
+    )  # fmt: skip
     context.advance()
     expected = features.double().T @ features.double()
     assert torch.allclose(context.statistics.features, expected, rtol=1e-4, atol=1e-3)
     assert torch.allclose(stream, after, atol=1e-5)
+    first = features[: 4 * 32].double()
+    assert torch.allclose(context.heldback_statistics.features, first.T @ first, rtol=1e-4, atol=1e-3)
+    assert torch.allclose(context.streams.heldback, after[:4], atol=1e-5)
+
+
+def test_held_back_text_decides_between_ways_of_choosing_channels(library: Library, space: Space) -> None:
+    for sub_block, specs in space.items():
+        decisions = library.decisions(sub_block)
+        assert set(decisions) == {spec.label for spec in specs if spec.kind == "narrow"}
+        assert all(losses.keys() == {"output", "magnitude"} for losses in decisions.values())
+    every = [losses for sub_block in space for losses in library.decisions(sub_block).values()]
+    assert sum(losses["output"] for losses in every) < sum(losses["magnitude"] for losses in every)

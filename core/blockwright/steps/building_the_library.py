@@ -21,5 +21,5 @@ class LibraryStep(Step):
         """One file a sub-block; those that a killed run finished are kept."""
         from blockwright.library_building import build_library
 
-        calibration = files.tokens["calibration"]
-        build_library(files.parent, self.space, files.variants, calibration, self.settings, folder, self.seed)
+        tokens = files.training_tokens
+        build_library(files.parent, self.space, files.variants, tokens, self.settings, folder, self.seed)

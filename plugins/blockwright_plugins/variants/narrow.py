@@ -19,6 +19,9 @@ from blockwright.variants import (
 from blockwright_plugins.variants.counting import ffn_parameters, share_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from blockwright.channels import FFNMoments, Refit
     from blockwright.construction import SubBlockContext
 
 
@@ -60,26 +63,43 @@ class NarrowFFN(BlockVariant):
         return {"intermediate_size": _width(spec)}
 
     def build(self, specs: Sequence[VariantSpec], context: SubBlockContext) -> Mapping[VariantSpec, Weights]:
-        """Drops channels step by step, and at every width asked for solves for the down projection."""
-        from blockwright.channels import nested_refits
+        """Drops channels step by step and solves for the down projection at every width asked for.
 
-        refits = nested_refits(
-            context.statistics.features,
-            context.weights["down_proj.weight"],
-            context.gradient_moment,
-            [_width(spec) for spec in specs],
-            context.settings,
-        )
-        return {spec: _weights(context, *refits[_width(spec)]) for spec in specs}
+        Each way of choosing channels is tried; held-back text decides, width by width.
+        """
+        from blockwright.channels import FFNMoments, nested_refits
+
+        down, gradient = context.weights["down_proj.weight"], context.gradient_moment
+        moments = FFNMoments(context.statistics.features, down, gradient)
+        widths = [_width(spec) for spec in specs]
+        tried = {
+            choice: nested_refits(moments, widths, context.settings, choice)
+            for choice in context.settings.channel_choices
+        }
+        judge = FFNMoments(context.heldback_statistics.features, down, gradient)
+        return {spec: _weights(context, _best(spec, tried, judge, context)) for spec in specs}
 
 
-def _weights(context: SubBlockContext, kept: object, down: object) -> Weights:
-    sliced = [name for name in context.weights if name.startswith(("gate_proj", "up_proj"))]
-    weights: dict[str, object] = {name: ParentRows(name, kept) for name in sliced}  # type: ignore[arg-type]
+def _best(
+    spec: VariantSpec, tried: Mapping[str, Mapping[int, Refit]], judge: FFNMoments, context: SubBlockContext
+) -> Refit:
+    """The refit of least expected loss on held-back text; what each would have lost goes on record."""
+    from blockwright.channels import expected_loss
+
+    losses = {choice: expected_loss(refits[_width(spec)], judge) for choice, refits in tried.items()}
+    context.record(spec, losses)
+    return tried[min(losses, key=lambda choice: losses[choice])][_width(spec)]
+
+
+def _weights(context: SubBlockContext, refit: Refit) -> Weights:
+    kept, down = refit
+    weights: dict[str, Tensor | ParentRows] = {
+        name: ParentRows(name, kept) for name in context.weights if name.startswith(("gate_proj", "up_proj"))
+    }
     weights["down_proj.weight"] = down
     if "down_proj.bias" in context.weights:
         weights["down_proj.bias"] = context.weights["down_proj.bias"]
-    return weights  # type: ignore[return-value]
+    return weights
 
 
 def _width(spec: VariantSpec) -> int:
