@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
+from blockwright.errors import UserError
 from blockwright.plugins import hookimpl
 from blockwright.problem import Choice, Infeasible, Problem, Solution, Solver, SolverOptions
 
 if TYPE_CHECKING:
-    pass
+    import highspy
 
 INFINITY = 1e30  # beyond what HiGHS treats as infinite (1e20)
+ROUNDING = 1e-12  # of a limit, less than a byte of a terabyte; HiGHS itself lets a child pass that is 1e-9 over
 SCORES_TO = 1e3  # the largest score after scaling, so that HiGHS' absolute tolerances are small against differences
 
 
@@ -49,28 +51,40 @@ class HighsSolver(Solver):
         start = time.monotonic()
         model = _Model(problem, self.options)
         if not model.run():
+            if model.out_of_time():
+                limit = f"{self.options.time_limit_s:g} s"
+                raise UserError(
+                    f"solver.time_limit_s: {limit} were too few to find a child or to rule one out; allow more"
+                )
             raise Infeasible(problem.limits, self._least_of_each(problem))
         return model.solution(time.monotonic() - start)
 
     def _least_of_each(self, problem: Problem) -> dict[str, float]:
-        """The least of every limited resource: within the other limits where they can be met, else alone."""
+        """The least of every limited resource: within the other limits where they can be met, else alone.
+
+        Where ball and distances leave no child at all, they are left out too.
+        """
         return {resource: self._least(problem, resource) for resource in problem.limits}
 
     def _least(self, problem: Problem, resource: str) -> float:
         assert isinstance(self.options, HighsOptions)
         others = {name: limit for name, limit in problem.limits.items() if name != resource}
-        for limits in (others, {}):
-            model = _Model(_minimising(replace(problem, limits=limits), resource), self.options)
+        free = replace(problem, limits={}, ball=None, apart=())
+        for relaxed in (replace(problem, limits=others), replace(problem, limits={}), free):
+            model = _Model(_minimising(relaxed, resource), self.options)
             if model.run():
                 return problem.fixed.get(resource, 0.0) + _total(model.chosen(), resource)
-        raise AssertionError("without limits, and with no ball that excludes everything, some child must exist")
+        raise AssertionError("every sub-block has a choice, so without any limit some child exists")
 
 
 def refuse_what_is_not_a_number(problem: Problem) -> None:
-    """ValueError naming the sub-block and variant whose score or cost is NaN or infinite."""
+    """ValueError naming the sub-block and variant whose score or cost is missing, NaN or infinite."""
     for name, choices in problem.choices.items():
+        if not choices:
+            raise ValueError(f"{name}: has no variants to choose from")
         for choice in choices:
-            figures = {"score": choice.score, **choice.costs}
+            costs = {resource: choice.costs.get(resource, math.nan) for resource in (*choice.costs, *problem.limits)}
+            figures = {"score": choice.score, **costs}
             wrong = [f"{what} {figure}" for what, figure in figures.items() if not math.isfinite(figure)]
             if wrong:
                 raise ValueError(f"{name}, {choice.variant}: {', '.join(wrong)}; scores and costs must be finite")
@@ -93,13 +107,11 @@ class _Model:
     """The program in HiGHS: a binary column a choice, a row a sub-block, limit, ball and distance."""
 
     def __init__(self, problem: Problem, options: HighsOptions) -> None:
-        import highspy
-
         self.problem = problem
         self.columns = [_Column(name, choice) for name, options_ in problem.choices.items() for choice in options_]
         largest = max((abs(column.choice.score) for column in self.columns), default=0.0)
-        self.scale = SCORES_TO / largest if largest > 0 else 1.0
-        self.highs = highspy.Highs()
+        self.scale = SCORES_TO / max(largest, 1e-12)
+        self.highs = _quiet_highs()
         for option, value in _settings(options).items():
             self.highs.setOptionValue(option, value)
         self._add_columns()
@@ -107,10 +119,33 @@ class _Model:
 
     def run(self) -> bool:
         """Whether there is a solution; one that the time limit cut short counts."""
+        while self._run_once():
+            chosen = self.chosen()
+            if not self._is_over_a_limit(chosen):
+                return True
+            self._exclude(chosen)
+        return False
+
+    def _run_once(self) -> bool:
         import highspy
 
         self.highs.run()
         return bool(self.highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible)
+
+    def _is_over_a_limit(self, chosen: Mapping[str, Choice]) -> bool:
+        return any(
+            self.problem.fixed.get(resource, 0.0) + _total(chosen, resource) > limit + ROUNDING * abs(limit)
+            for resource, limit in self.problem.limits.items()
+        )
+
+    def _exclude(self, chosen: Mapping[str, Choice]) -> None:
+        same = self._those_of({name: choice.variant for name, choice in chosen.items()})
+        self._add_row(-INFINITY, len(chosen) - 1, same)
+
+    def out_of_time(self) -> bool:
+        import highspy
+
+        return bool(self.highs.getModelStatus() == highspy.HighsModelStatus.kTimeLimit)
 
     def chosen(self) -> dict[str, Choice]:
         values = self.highs.getSolution().col_value
@@ -182,9 +217,20 @@ class _Model:
         self.highs.addRow(low, high, len(indices), list(indices), list(values) or [1.0] * len(indices))
 
 
-def _settings(options: HighsOptions) -> dict[str, object]:
+def _quiet_highs() -> highspy.Highs:
+    """HiGHS 1.16 prints a banner on standard output when it enables callbacks, before any option could be set."""
+    import highspy
+
+    class Quiet(highspy.Highs):
+        def enableCallbacks(self) -> None:
+            self.setOptionValue("output_flag", False)
+            super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+    return Quiet()  # type: ignore[no-untyped-call]
+
+
+def _settings(options: HighsOptions) -> dict[str, bool | int | float]:
     return {
-        "output_flag": False,
         "time_limit": options.time_limit_s,
         "mip_rel_gap": options.mip_gap,
         "mip_abs_gap": 0.0,

@@ -1,9 +1,12 @@
 import itertools
 import math
 import random
+import subprocess
+import sys
 
 import pytest
 
+from blockwright.errors import UserError
 from blockwright.problem import Apart, Ball, Choice, Infeasible, Problem, Solution
 from blockwright_plugins.solvers.highs import HighsOptions, HighsSolver
 
@@ -158,3 +161,62 @@ def test_equal_problems_have_equal_solutions() -> None:
     problem = _random_problem(5, blocks=12, variants=5)
     problem = Problem(problem.choices, {"params": 9e7}, problem.fixed)
     assert _solve(problem).variants == _solve(problem).variants
+
+
+@pytest.mark.parametrize("size", [10**3, 10**8, 10**11])
+@pytest.mark.parametrize("seed", range(10))
+def test_a_limit_is_kept_to_the_last_byte(size: int, seed: int) -> None:
+    draw = random.Random(seed)
+    choices = {
+        f"ffn.{block}": tuple(Choice(f"v{one}", -draw.random(), {"memory": draw.randint(0, size)}) for one in range(4))
+        for block in range(4)
+    }
+    children = _children(Problem(choices, {"memory": math.inf}))
+    best = children[0][1]
+    taken = sum(choice.costs["memory"] for name in best for choice in choices[name] if choice.variant == best[name])
+    assert _solve(Problem(choices, {"memory": taken})).variants == best
+    try:
+        assert _solve(Problem(choices, {"memory": taken - 1})).costs["memory"] < taken
+    except Infeasible as error:
+        assert error.least["memory"] == taken
+
+
+def test_a_ball_and_a_distance_that_exclude_everything_are_infeasible() -> None:
+    options = (Choice("keep", 0.0, {"params": 2}), Choice("skip", 1.0, {"params": 0}))
+    here = {"ffn.0": "keep"}
+    with pytest.raises(Infeasible) as raised:
+        _solve(Problem({"ffn.0": options}, {"params": 2}, ball=Ball(here, 0), apart=(Apart(here, 1),)))
+    assert raised.value.least == {"params": 0}
+
+
+def test_too_little_time_to_find_any_child_is_not_called_infeasible() -> None:
+    draw = random.Random(0)
+    choices = {
+        f"ffn.{block}": tuple(
+            Choice(f"v{one}", draw.random(), {f"r{row}": draw.random() for row in range(12)}) for one in range(20)
+        )
+        for block in range(120)
+    }
+    with pytest.raises(UserError, match=r"solver\.time_limit_s: 1e-06 s were too few"):
+        _solve(Problem(choices, {f"r{row}": 42.0 for row in range(12)}), time_limit_s=1e-6)
+
+
+def test_a_limited_resource_that_a_variant_does_not_price_is_told() -> None:
+    problem = Problem({"ffn.7": (Choice("skip", 0.0, {}),)}, {"params": 2})
+    with pytest.raises(ValueError, match=r"ffn\.7, skip: params nan"):
+        _solve(problem)
+
+
+def test_a_sub_block_without_choices_is_told() -> None:
+    with pytest.raises(ValueError, match=r"ffn\.7: has no variants to choose from"):
+        _solve(Problem({"ffn.7": ()}, {"params": 2}))
+
+
+def test_solving_prints_nothing() -> None:
+    script = """
+from blockwright.problem import Choice, Problem
+from blockwright_plugins.solvers.highs import HighsOptions, HighsSolver
+HighsSolver(HighsOptions()).solve(Problem({"ffn.0": (Choice("keep", 0.0, {"params": 1}),)}, {"params": 2}))
+"""
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert finished.stdout == finished.stderr == ""
