@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from blockwright.child.modeling_blockwright import DecoderLayer
 from blockwright.events import emit
-from blockwright.regression import ridge
+from blockwright.regression import OutputWeightedRidge, ridge
 from blockwright.stack import LayerStack
-from blockwright.variants import MODULE_NAMES, NORM_NAMES, OUTPUT_PROJECTIONS, SLOTS, Slot
+from blockwright.variants import MODULE_NAMES, NORM_NAMES, OUTPUT_PROJECTIONS, SLOTS, Slot, SubBlock
 from blockwright.weights import WeightSource
 
 REFITTED = (*OUTPUT_PROJECTIONS.values(), "linear")  # projections that are solved for, whichever a module has
@@ -21,15 +21,45 @@ _SEQUENCES_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class RefitRule:
-    """How one refit is made.
+    """One way of making a refit.
 
-    `ridge` pulls each projection towards its present weights, in units of the mean diagonal of the moment.
-    `correction` is the share of the error that earlier layers left in the stream which this projection is asked
-    to take back (0: only its own output; 1: all of it).
+    `ridge` pulls a projection towards its present weights, in units of the mean diagonal of the moment.
+    `correction` is the share of the error that earlier layers left in the stream which the projection is asked
+    to take back (0: its own output alone; 1: all of it). `output_weighted` measures the error through
+    G = E[g gᵀ], g = ∂ log p(y) / ∂ output, instead of counting all directions alike.
     """
 
     ridge: float
-    correction: float
+    correction: float = 1.0
+    output_weighted: bool = False
+
+    def __str__(self) -> str:
+        metric = "output-weighted" if self.output_weighted else "plain"
+        return f"{metric}, ridge {self.ridge:g}, correction {self.correction:g}"
+
+
+PRESENT = "as it was"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What each rule leaves of the error on held-back text, as a share of what the present weights leave; the least
+    is taken."""
+
+    sub_block: SubBlock
+    shares: Mapping[str, float]
+
+    @property
+    def taken(self) -> str:
+        return min(self.shares, key=lambda rule: self.shares[rule])
+
+
+@dataclass(frozen=True)
+class RefitTexts:
+    """Token sets (sequences, seq): one to fit on, and one that decides between rules."""
+
+    calibration: Tensor
+    heldback: Tensor
 
 
 @dataclass(frozen=True)
@@ -60,28 +90,98 @@ class _Side:
             self.stream[part] += self.output(part)
 
 
-def refitted_weights(parent: LayerStack, child: LayerStack, tokens: Tensor, rule: RefitRule) -> dict[str, Tensor]:
-    """New output projections of every sub-block of the child, by their checkpoint names.
+class _Moments:
+    """Weighted moments of one sub-block: features φ, the parent's output y and the error e in the child's stream.
 
-    Both models run side by side on tokens (sequences, seq); two streams and two layers are resident. Each
-    projection is the ridge solution of what it should add: the parent's output, plus the error in the child's
-    stream. Tokens weigh 1 / mean square of the parent's stream, as the norms that read the stream see it;
-    otherwise a few tokens of huge norm would decide the fit.
+    Tokens weigh 1 / mean square of the parent's stream, as the norms that read the stream see it; otherwise a few
+    tokens of huge norm would decide the fit.
     """
-    weights: dict[str, Tensor] = {}
-    streams = parent.embed(tokens), child.embed(tokens)
-    arguments = parent.attention_arguments(tokens.shape[1]), child.attention_arguments(tokens.shape[1])
-    for index in range(len(child)):
-        layers = parent.layer(index), child.layer(index)
-        for slot in SLOTS:
-            theirs, ours = (_side(slot, *each) for each in zip(layers, streams, arguments, strict=True))
-            name = refit_sub_block(theirs, ours, rule)
-            if name is not None:
-                module = MODULE_NAMES[slot]
-                projection = layers[1].get_submodule(f"{module}.{name}")
-                weights[f"model.layers.{index}.{module}.{name}.weight"] = projection.get_parameter("weight")
-        emit("layer_refitted", done=index + 1, total=len(child), layer=index)
-    return weights
+
+    def __init__(self, projection: nn.Linear) -> None:
+        width, hidden = projection.in_features, projection.out_features
+        self.inputs = torch.zeros(width, width, dtype=torch.float64)
+        self.own = torch.zeros(width, hidden, dtype=torch.float64)
+        self.error = torch.zeros(width, hidden, dtype=torch.float64)
+        self.targets = torch.zeros(hidden, hidden, dtype=torch.float64)
+
+    def add(self, features: Tensor, output: Tensor, error: Tensor, stream: Tensor) -> None:
+        """One part, each (sequences, seq, …)."""
+        weight = stream.square().mean(dim=-1, keepdim=True).clamp_min(1e-12).rsqrt()
+        features, output, error = ((each * weight).flatten(0, -2) for each in (features, output, error))
+        wanted = output + error
+        self.inputs += features.T @ features
+        self.own += features.T @ output
+        self.error += features.T @ error
+        self.targets += wanted.T @ wanted
+
+    def loss(self, weights: Tensor, output_moment: Tensor) -> float:
+        """tr(G EᵀE) of a projection (width, hidden) against output plus whole error, in closed form."""
+        weights = weights.double()
+        crossed = (self.own + self.error).T @ weights
+        residual = self.targets - crossed - crossed.T + weights.T @ self.inputs @ weights
+        return float((residual * output_moment.double()).sum())
+
+
+OutputMoments = Mapping[SubBlock, Tensor]  # G (hidden, hidden) at each sub-block's output
+
+
+class Refitting:
+    """Walks parent and child side by side and solves for one output projection after the other."""
+
+    def __init__(
+        self, parent: LayerStack, child: LayerStack, rules: Sequence[RefitRule], moments: OutputMoments
+    ) -> None:
+        self.parent, self.child, self.rules, self.moments = parent, child, rules, moments
+        self.weights: dict[str, Tensor] = {}
+        self.decisions: list[Decision] = []
+
+    def run(self, texts: RefitTexts) -> LayerStack:
+        """The child with the projections of the best rules; `decisions` says which, `weights` holds them by name.
+
+        Four streams and two layers are resident.
+        """
+        sets = (texts.calibration, texts.heldback)
+        streams = [(self.parent.embed(tokens), self.child.embed(tokens)) for tokens in sets]
+        length = texts.calibration.shape[1]
+        arguments = self.parent.attention_arguments(length), self.child.attention_arguments(length)
+        for index in range(len(self.child)):
+            layers = self.parent.layer(index), self.child.layer(index)
+            for slot in SLOTS:
+                sides = [
+                    tuple(_side(slot, *each) for each in zip(layers, pair, arguments, strict=True)) for pair in streams
+                ]
+                self._sub_block(SubBlock(index, slot), sides)
+            emit("layer_refitted", done=index + 1, total=len(self.child), layer=index)
+        return LayerStack(self.child.config, Replaced(self.child.source, self.weights))
+
+    def _sub_block(self, sub_block: SubBlock, sides: Sequence[tuple[_Side, ...]]) -> None:
+        """Refits where there is a projection, and moves all streams on."""
+        module = sides[0][1].module
+        name = next((name for name in REFITTED if hasattr(module, name)), None)
+        with torch.no_grad():
+            if module is None or name is None:
+                for theirs, _ in sides:
+                    theirs.advance()
+            else:
+                projection = module.get_submodule(name)
+                assert isinstance(projection, nn.Linear)
+                self._refit(sub_block, name, projection, [_measured(*pair, projection) for pair in sides])
+            for _, ours in sides:
+                ours.advance()
+
+    def _refit(self, sub_block: SubBlock, name: str, projection: nn.Linear, measured: Sequence[_Moments]) -> None:
+        calibration, heldback = measured
+        present, metric = projection.weight.T, self.moments[sub_block]
+        solved = {PRESENT: present, **dict(_solutions(self.rules, calibration, present, metric))}
+        losses = {rule: heldback.loss(weights, metric) for rule, weights in solved.items()}
+        scale = max(losses[PRESENT], 1e-30)
+        self.decisions.append(Decision(sub_block, {rule: loss / scale for rule, loss in losses.items()}))
+        taken = self.decisions[-1].taken
+        if taken == PRESENT:
+            return
+        weight = solved[taken].T.contiguous().to(projection.weight.dtype)
+        projection.weight = nn.Parameter(weight, requires_grad=False)
+        self.weights[f"model.layers.{sub_block.layer}.{MODULE_NAMES[sub_block.slot]}.{name}.weight"] = weight
 
 
 def _side(slot: Slot, layer: DecoderLayer, stream: Tensor, arguments: Mapping[str, object]) -> _Side:
@@ -90,34 +190,29 @@ def _side(slot: Slot, layer: DecoderLayer, stream: Tensor, arguments: Mapping[st
     return _Side(norm, module, stream, arguments if slot == "attention" else {})
 
 
-def refit_sub_block(theirs: _Side, ours: _Side, rule: RefitRule) -> str | None:
-    """Solves for the child's projection in place and moves both streams on; the projection's name, if it has one."""
-    name = next((name for name in REFITTED if hasattr(ours.module, name)), None)
-    with torch.no_grad():
-        if name is not None and ours.module is not None:
-            projection = ours.module.get_submodule(name)
-            assert isinstance(projection, nn.Linear)
-            projection.weight = nn.Parameter(_solve(theirs, ours, projection, rule), requires_grad=False)
-        else:
-            theirs.advance()
-        ours.advance()
-    return name
-
-
-def _solve(theirs: _Side, ours: _Side, projection: nn.Linear, rule: RefitRule) -> Tensor:
-    """The projection (hidden, features) of least weighted squared error; the parent's stream moves on in the pass."""
-    inputs = torch.zeros(projection.in_features, projection.in_features, dtype=torch.float64)
-    cross = torch.zeros(projection.in_features, projection.out_features, dtype=torch.float64)
+def _measured(theirs: _Side, ours: _Side, projection: nn.Linear) -> _Moments:
+    """The moments on one text; the parent's stream moves on in the same pass."""
+    moments = _Moments(projection)
     for part in _parts(ours.stream):
-        output = theirs.output(part)
-        wanted = output + rule.correction * (theirs.stream[part] - ours.stream[part])
-        wanted = wanted if projection.bias is None else wanted - projection.bias
-        weight = theirs.stream[part].square().mean(dim=-1, keepdim=True).clamp_min(1e-12).rsqrt()
-        features = (ours.features(part) * weight).flatten(0, -2)
-        inputs += features.T @ features
-        cross += features.T @ (wanted * weight).flatten(0, -2)
+        output, error = theirs.output(part), theirs.stream[part] - ours.stream[part]
+        wanted = output if projection.bias is None else output - projection.bias
+        moments.add(ours.features(part), wanted, error, theirs.stream[part])
         theirs.stream[part] += output
-    return ridge(inputs, cross, rule.ridge, towards=projection.weight.T).T.to(projection.weight.dtype)
+    return moments
+
+
+def _solutions(
+    rules: Sequence[RefitRule], moments: _Moments, present: Tensor, metric: Tensor
+) -> Iterator[tuple[str, Tensor]]:
+    """Each rule's projection (width, hidden)."""
+    weighted = None
+    for rule in rules:
+        cross = moments.own + rule.correction * moments.error
+        if not rule.output_weighted:
+            yield str(rule), ridge(moments.inputs, cross, rule.ridge, towards=present)
+            continue
+        weighted = weighted or OutputWeightedRidge(moments.inputs, metric)
+        yield str(rule), weighted.solve(cross, rule.ridge, present)
 
 
 def _parts(stream: Tensor) -> Iterable[slice]:

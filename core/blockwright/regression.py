@@ -20,6 +20,30 @@ def ridge(inputs: Tensor, cross: Tensor, strength: float, towards: Tensor | None
     return torch.cholesky_solve(cross, torch.linalg.cholesky(regularised))
 
 
+class OutputWeightedRidge:
+    """Ridge regression whose error is measured through what reads the output: tr(G EᵀE), E = XW − Y, G (out, out).
+
+    The penalty ‖W − W₀‖² is not seen through G, so that directions of the output that matter little are held near
+    W₀ and those that matter much may follow the data. One eigendecomposition of XᵀX serves every strength.
+    """
+
+    def __init__(self, inputs: Tensor, output_moment: Tensor) -> None:
+        self._scale = inputs.double().diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
+        self._values, self._vectors = torch.linalg.eigh(inputs.double())
+        importance = output_moment.double()
+        importance = importance / importance.diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
+        self._weights, self._directions = torch.linalg.eigh(importance)
+
+    def solve(self, cross: Tensor, strength: float, towards: Tensor) -> Tensor:
+        """W (in, out), float64, from XᵀY; λ is `strength` times the mean of XᵀX's diagonal."""
+        penalty = strength * self._scale
+        gains = self._weights.clamp_min(0)
+        wanted = self._vectors.T @ cross.double() @ self._directions
+        present = self._vectors.T @ towards.double() @ self._directions
+        solved = (gains * wanted + penalty * present) / (self._values.clamp_min(0)[:, None] * gains + penalty)
+        return self._vectors @ solved @ self._directions.T
+
+
 def regularise(moment: Tensor, strength: float) -> Tensor:
     """The second moment with λ on its diagonal, λ = strength × mean diagonal; float64, positive definite."""
     moment = moment.double()

@@ -140,7 +140,8 @@ def joined(*parts: HeadGradient) -> HeadGradient:
 def _through_norm(head: Head, stream: Tensor, rows: Callable[[Tensor], Tensor]) -> Tensor:
     """Carries gradients at the normed stream back through the final norm, some rows at a time."""
     parts = [_pull_through_norm(head, part, rows) for part in stream.flatten(0, -2).split(_ROWS_AT_ONCE)]
-    return torch.cat(parts, dim=1).unflatten(1, stream.shape[:-1])
+    gradients: Tensor = torch.cat(parts, dim=1).unflatten(1, stream.shape[:-1])
+    return gradients
 
 
 def _pull_through_norm(head: Head, part: Tensor, rows: Callable[[Tensor], Tensor]) -> Tensor:

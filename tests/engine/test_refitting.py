@@ -7,9 +7,10 @@ from blockwright.assembly import assemble
 from blockwright.checkpoint import open_child, write_child
 from blockwright.evaluation import evaluate, final_stream
 from blockwright.library import Library
+from blockwright.library_building import read_gradient_moment
 from blockwright.parent import Parent
 from blockwright.plugins import Plugins
-from blockwright.refitting import RefitRule, Replaced, refitted_weights
+from blockwright.refitting import PRESENT, OutputMoments, RefitRule, RefitTexts, Refitting, Replaced
 from blockwright.stack import LayerStack
 from blockwright.stages import StageContext
 from blockwright.variants import SubBlock, VariantSpec
@@ -26,31 +27,82 @@ def child(parent: Parent, library: Library, plugins: Plugins) -> LayerStack:
     return assemble(parent, library, assignment, plugins.variants)
 
 
+@pytest.fixture(scope="module")
+def texts(tokens: dict[str, torch.Tensor]) -> RefitTexts:
+    return RefitTexts(tokens["calibration"], tokens["heldback"])
+
+
+@pytest.fixture(scope="module")
+def moments(parent: Parent, library: Library) -> OutputMoments:
+    return {sub_block: read_gradient_moment(library.directory, sub_block) for sub_block in parent.sub_blocks()}
+
+
+@pytest.mark.parametrize("output_weighted", [False, True])
 def test_a_refit_brings_the_childs_stream_closer_to_the_parents(
-    parent: Parent, child: LayerStack, calibration: torch.Tensor
+    parent: Parent, child: LayerStack, texts: RefitTexts, moments: OutputMoments, output_weighted: bool
 ) -> None:
-    weights = refitted_weights(parent.stack(), child, calibration, RefitRule(ridge=1e-3, correction=1.0))
-    refitted = LayerStack(child.config, Replaced(child.source, weights))
-    wanted = final_stream(parent.stack(), calibration)
-    before, after = ((final_stream(each, calibration) - wanted).square().mean() for each in (child, refitted))
-    assert float(after) < 0.95 * float(before)
+    refitted = Refitting(parent.stack(), child, [RefitRule(1e-3, 1.0, output_weighted)], moments).run(texts)
+    wanted = final_stream(parent.stack(), texts.heldback)
+    before, after = ((final_stream(each, texts.heldback) - wanted).square().mean() for each in (child, refitted))
+    assert float(after) < 0.97 * float(before)
 
 
-def test_every_output_projection_is_refitted_and_nothing_else(
-    parent: Parent, child: LayerStack, calibration: torch.Tensor
+def test_only_output_projections_are_refitted(
+    parent: Parent, child: LayerStack, texts: RefitTexts, moments: OutputMoments
 ) -> None:
-    weights = refitted_weights(parent.stack(), child, calibration[:4], RefitRule(0.1, 1.0))
-    assert set(weights) == {
+    refitting = Refitting(parent.stack(), child, [RefitRule(0.1)], moments)
+    refitting.run(texts)
+    assert set(refitting.weights) <= {
         "model.layers.0.self_attn.o_proj.weight",
         "model.layers.1.self_attn.linear.weight",
         *(f"model.layers.{layer}.mlp.down_proj.weight" for layer in range(3)),
     }
-    assert all(tensor.shape == child.read(name).shape for name, tensor in weights.items())
+    assert refitting.weights
+    assert all(tensor.shape == child.read(name).shape for name, tensor in refitting.weights.items())
 
 
-def test_refitting_the_parent_itself_changes_nothing(parent: Parent, calibration: torch.Tensor) -> None:
-    weights = refitted_weights(parent.stack(), parent.stack(), calibration, RefitRule(0.01, 1.0))
-    assert all(torch.allclose(tensor, parent.source().read(name), atol=1e-4) for name, tensor in weights.items())
+def test_each_sub_block_takes_the_rule_that_leaves_least_error_on_held_back_text(
+    parent: Parent, child: LayerStack, texts: RefitTexts, moments: OutputMoments
+) -> None:
+    rules = [RefitRule(1e-7), RefitRule(0.1), RefitRule(0.1, output_weighted=True), RefitRule(0.1, correction=0.0)]
+    refitting = Refitting(parent.stack(), child, rules, moments)
+    refitting.run(texts)
+    assert [decision.sub_block for decision in refitting.decisions] == [
+        sub_block for sub_block in parent.sub_blocks() if sub_block != SubBlock(2, "attention")
+    ]
+    for decision in refitting.decisions:
+        assert set(decision.shares) == {PRESENT, *map(str, rules)}
+        assert decision.shares[PRESENT] == pytest.approx(1)
+        assert decision.shares[decision.taken] == min(decision.shares.values())
+
+
+def test_the_error_of_a_rule_is_that_of_its_outputs(parent: Parent, texts: RefitTexts, moments: OutputMoments) -> None:
+    """A child whose first projection is disturbed: its share from moments, against the same from the outputs."""
+    name = "model.layers.0.self_attn.o_proj.weight"
+    disturbance = 0.1 * torch.randn(48, 48, generator=torch.Generator().manual_seed(8))
+    disturbed = Replaced(parent.source(), {name: parent.source().read(name) + disturbance})
+    child = LayerStack(parent.stack().config, disturbed)
+    refitting = Refitting(parent.stack(), child, [RefitRule(0.1)], moments)
+    refitted = refitting.run(texts)
+    metric, stream = moments[SubBlock(0, "attention")].double(), parent.stack().embed(texts.heldback)
+    weight, arguments = stream.square().mean(-1, keepdim=True).rsqrt(), parent.stack().attention_arguments(32)
+
+    def loss(stack: LayerStack) -> float:
+        error = stack.layer(0).attend(stream, **arguments) - parent.stack().layer(0).attend(stream, **arguments)
+        error = (error * weight).flatten(0, 1).double()
+        return float(((error @ metric) * error).sum())
+
+    share = refitting.decisions[0].shares[str(RefitRule(0.1))]
+    assert share < 0.5
+    assert share == pytest.approx(loss(refitted) / loss(child), rel=1e-3)
+
+
+def test_there_is_nothing_to_refit_in_the_parent_itself(
+    parent: Parent, texts: RefitTexts, moments: OutputMoments
+) -> None:
+    refitted = Refitting(parent.stack(), parent.stack(), [RefitRule(0.01)], moments).run(texts)
+    for name in parent.source().names():
+        assert torch.allclose(refitted.read(name), parent.source().read(name), atol=1e-4)
 
 
 def _context(parent: Parent, child: LayerStack, tokens: dict[str, torch.Tensor], folder: Path) -> StageContext:
@@ -59,28 +111,28 @@ def _context(parent: Parent, child: LayerStack, tokens: dict[str, torch.Tensor],
 
 
 def test_the_stage_writes_a_child_that_is_better_on_held_back_tokens(
-    parent: Parent, child: LayerStack, plugins: Plugins, calibration: torch.Tensor, tmp_path: Path
+    parent: Parent, child: LayerStack, plugins: Plugins, tokens: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
-    tokens = {"calibration": calibration, "heldback": calibration[:8]}
     stage = plugins.stage("refit")
-    result = stage(stage.Options(sweeps=2)).run(_context(parent, child, tokens, tmp_path))
+    result = stage(stage.Options(sweeps=2, gradient_tokens=256)).run(_context(parent, child, tokens, tmp_path))
     assert result.child == tmp_path / "stage" / "child"
     before, after = (
-        evaluate(parent.stack(), open_child(folder), calibration).kl_nats_per_token
+        evaluate(parent.stack(), open_child(folder), tokens["heldback"]).kl_nats_per_token
         for folder in (tmp_path / "child", result.child)
     )
     assert after < before
     assert result.figures["after"] < result.figures["before"]
+    assert any("sub-blocks, leaving" in note for note in result.notes)
 
 
 def test_a_refit_that_does_not_pay_leaves_the_child_as_it_is(
-    parent: Parent, child: LayerStack, plugins: Plugins, calibration: torch.Tensor, unseen: torch.Tensor, tmp_path: Path
+    parent: Parent, plugins: Plugins, tokens: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
-    """One sequence to fit and hardly any ridge: it overfits, and held-back tokens say so."""
-    tokens = {"calibration": calibration[:1], "heldback": unseen}
+    """The parent itself as the child: nothing can come closer."""
     stage = plugins.stage("refit")
-    result = stage(stage.Options(ridge=(1e-6,))).run(_context(parent, child, tokens, tmp_path))
+    context = _context(parent, parent.stack(), tokens, tmp_path)
+    result = stage(stage.Options(gradient_tokens=256)).run(context)
     assert result.child == tmp_path / "child"
-    assert result.figures["after"] == result.figures["before"] < result.figures["sweep 1, ridge 1e-06, correction 1"]
-    assert not (tmp_path / "stage").exists()
-    assert "child stays" in result.notes[0]
+    assert result.figures["after"] == result.figures["before"] == 0
+    assert not (tmp_path / "stage" / "child").exists()
+    assert any("is undone" in note for note in result.notes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,70 +13,107 @@ from blockwright.plugins import hookimpl
 from blockwright.stages import Stage, StageContext, StageOptions, StageResult
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from blockwright.refitting import Decision, RefitRule, RefitTexts
     from blockwright.stack import LayerStack
+    from blockwright.variants import SubBlock
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class RefitOptions(StageOptions):
-    """Every pairing of `ridge` and `correction` is tried, and the best tried again from there, `sweeps` times at most.
+    """Every combination of `ridge`, `correction` and `output_weighted` is tried on every sub-block.
 
-    `tokens`: how many calibration tokens to use; all of them when it is not given.
+    `sweeps`: how often to go through the child, as long as that pays. `tokens`: how many calibration tokens to use;
+    all of them when it is not given. `gradient_tokens`: how many the output's sensitivity is measured on.
     """
 
-    ridge: tuple[PositiveFloat, ...] = (0.01,)
-    correction: tuple[Share, ...] = (1.0,)
+    ridge: tuple[PositiveFloat, ...] = Field(default=(0.01, 0.1), min_length=1)
+    correction: tuple[Share, ...] = Field(default=(1.0,), min_length=1)
+    output_weighted: tuple[bool, ...] = Field(default=(False, True), min_length=1)
     sweeps: PositiveInt = 1
     tokens: PositiveInt | None = None
+    gradient_tokens: PositiveInt = 4096
 
 
 class RefitStage(Stage):
-    """Solves all output projections again on the child's own inputs, so that later layers make up for earlier ones."""
+    """Solves all output projections again on the child's own inputs, so that later layers make up for earlier ones.
+
+    On each sub-block held-back tokens decide between the rules and the present weights; after each sweep they
+    decide whether the whole child is kept.
+    """
 
     name = "refit"
     Options = RefitOptions
 
     def run(self, context: StageContext) -> StageResult:
         from blockwright.checkpoint import open_child, write_child
+        from blockwright.refitting import Refitting
 
-        judge = HeldBack(context)
+        judge, texts, moments = HeldBack(context), self._texts(context), self._output_moments(context)
         child = open_child(context.child)
-        before = lowest = judge.divergence(child)
-        figures = {"before": before}
+        lowest = judge.divergence(child)
+        figures, notes = {"before": lowest}, []
         for sweep in range(1, self._options.sweeps + 1):
-            refits = dict(self._refits(context, child))
-            realised = {name: judge.divergence(refit) for name, refit in refits.items()}
-            figures.update({f"sweep {sweep}, {name}": kl for name, kl in realised.items()})
-            best = min(realised, key=lambda name: realised[name])
-            if realised[best] >= lowest:
+            refitting = Refitting(context.parent.stack(), child, self._rules(), moments)
+            refitted = refitting.run(texts)
+            figures[f"sweep {sweep}"] = judge.divergence(refitted)
+            notes += [f"sweep {sweep}: {note}" for note in summary(refitting.decisions)]
+            if figures[f"sweep {sweep}"] >= lowest:
+                notes.append(f"sweep {sweep} did not lower the KL on held-back tokens, and is undone")
                 break
-            lowest, child = realised[best], refits[best]
+            lowest, child = figures[f"sweep {sweep}"], refitted
         figures["after"] = lowest
-        if lowest >= before:
-            return StageResult(
-                context.child, figures, ("no refit lowered the KL on held-back tokens: the child stays",)
-            )
+        if lowest == figures["before"]:
+            return StageResult(context.child, figures, tuple(notes))
         write_child(context.directory / "child", child, context.parent)
-        return StageResult(context.directory / "child", figures)
+        return StageResult(context.directory / "child", figures, tuple(notes))
 
     @property
     def _options(self) -> RefitOptions:
         assert isinstance(self.options, RefitOptions)
         return self.options
 
-    def _refits(self, context: StageContext, child: LayerStack) -> Iterator[tuple[str, LayerStack]]:
-        """The child with each rule's projections, by what the rule says."""
-        from blockwright.refitting import RefitRule, Replaced, refitted_weights
-        from blockwright.stack import LayerStack
+    def _rules(self) -> Sequence[RefitRule]:
+        from blockwright.refitting import RefitRule
 
-        tokens = context.tokens["calibration"]
-        tokens = tokens[: -(-self._options.tokens // tokens.shape[1])] if self._options.tokens else tokens
-        for strength, correction in product(self._options.ridge, self._options.correction):
-            weights = refitted_weights(context.parent.stack(), child, tokens, RefitRule(strength, correction))
-            yield (
-                f"ridge {strength:g}, correction {correction:g}",
-                LayerStack(child.config, Replaced(child.source, weights)),
-            )
+        options = self._options
+        return [RefitRule(*values) for values in product(options.ridge, options.correction, options.output_weighted)]
+
+    def _texts(self, context: StageContext) -> RefitTexts:
+        from blockwright.refitting import RefitTexts
+
+        calibration = context.tokens["calibration"]
+        wanted = len(calibration) if self._options.tokens is None else -(-self._options.tokens // calibration.shape[1])
+        return RefitTexts(calibration[:wanted], context.tokens["heldback"])
+
+    def _output_moments(self, context: StageContext) -> dict[SubBlock, Tensor]:
+        """E[g gᵀ] at every sub-block's output of the parent; kept in the stage's folder for a run that is killed."""
+        from blockwright.construction import LibrarySettings
+        from blockwright.library_building import measure_gradient_moments, read_gradient_moment
+
+        settings = LibrarySettings(gradient_tokens=self._options.gradient_tokens)
+        folder: Path = context.directory
+        measure_gradient_moments(context.parent.stack(), context.tokens["calibration"], settings, folder, context.seed)
+        return {sub_block: read_gradient_moment(folder, sub_block) for sub_block in context.parent.sub_blocks()}
+
+
+def summary(decisions: Sequence[Decision]) -> list[str]:
+    """How often each rule was taken, and what share of the error it left on held-back text, on average."""
+    taken = Counter(decision.taken for decision in decisions)
+    return [
+        f"{rule}: taken on {count} of {len(decisions)} sub-blocks, "
+        f"leaving {100 * _mean_share(decisions, rule):.1f}% of the error there"
+        for rule, count in taken.most_common()
+    ]
+
+
+def _mean_share(decisions: Sequence[Decision], rule: str) -> float:
+    shares = [decision.shares[rule] for decision in decisions if decision.taken == rule]
+    return sum(shares) / len(shares)
 
 
 class HeldBack:

@@ -72,7 +72,7 @@ class NarrowFFN(BlockVariant):
         down, gradient = context.weights["down_proj.weight"], context.gradient_moment
         moments = FFNMoments(context.statistics.features, down, gradient)
         widths = [_width(spec) for spec in specs]
-        tried = {
+        tried: dict[str, Mapping[int, Refit]] = {
             choice: nested_refits(moments, widths, context.settings, choice)
             for choice in context.settings.channel_choices
         }
