@@ -147,3 +147,20 @@ def test_a_mistake_in_a_spaces_own_file_names_that_file_and_line(tmp_path: Path)
     [told] = written.mistakes_in_the_recipe(mistakes)
     assert told.path == ("space",)
     assert told.message.startswith(f"{tmp_path}/mine.yaml:4: variants.ffn.1: no ffn variant is called 'lineer'")
+
+
+def _bundled(name: str) -> dict[str, list[str]]:
+    return _labels(yaml.safe_load((BUNDLED / f"{name}.yaml").read_text()), _parent())
+
+
+def test_attention_skip_leaves_ffns_and_the_first_attention_alone() -> None:
+    labels = _bundled("attention-skip")
+    assert labels["attention.0"] == ["keep"]
+    assert [labels[f"attention.{layer}"] for layer in (1, 2, 3)] == [["keep", "skip"]] * 3
+    assert all(labels[f"ffn.{layer}"] == ["keep"] for layer in range(4))
+
+
+def test_ffn_only_leaves_attention_alone() -> None:
+    labels = _bundled("ffn-only")
+    assert all(labels[f"attention.{layer}"] == ["keep"] for layer in range(4))
+    assert len(labels["ffn.0"]) == 9
