@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockwright.errors import UserError, did_you_mean
+from blockwright.graph import BlockGraph
 from blockwright.problem import Solution
 from blockwright.run_directory import DONE, RunDirectory
 from blockwright.run_files import SOLVE, RunFiles
@@ -34,6 +35,11 @@ class Run:
         stored = self.files.json(f"{SOLVE}/solution.json")["solution"]
         assert isinstance(stored, dict)
         return Solution(**stored, seconds=self.steps[SOLVE])
+
+    @property
+    def graph(self) -> BlockGraph:
+        """The child's block graph: its sub-blocks with their parameters and KV cache, and how they hang together."""
+        return self.files.graph()
 
     @property
     def evaluation(self) -> Mapping[str, object]:

@@ -147,14 +147,12 @@ class Refitting:
         for index in range(len(self.child)):
             layers = self.parent.layer(index), self.child.layer(index)
             for slot in SLOTS:
-                sides = [
-                    tuple(_side(slot, *each) for each in zip(layers, pair, arguments, strict=True)) for pair in streams
-                ]
+                sides = [_sides(slot, layers, pair, arguments) for pair in streams]
                 self._sub_block(SubBlock(index, slot), sides)
             emit("layer_refitted", done=index + 1, total=len(self.child), layer=index)
         return LayerStack(self.child.config, Replaced(self.child.source, self.weights))
 
-    def _sub_block(self, sub_block: SubBlock, sides: Sequence[tuple[_Side, ...]]) -> None:
+    def _sub_block(self, sub_block: SubBlock, sides: Sequence[tuple[_Side, _Side]]) -> None:
         """Refits where there is a projection, and moves all streams on."""
         module = sides[0][1].module
         name = next((name for name in REFITTED if hasattr(module, name)), None)
@@ -182,6 +180,17 @@ class Refitting:
         weight = solved[taken].T.contiguous().to(projection.weight.dtype)
         projection.weight = nn.Parameter(weight, requires_grad=False)
         self.weights[f"model.layers.{sub_block.layer}.{MODULE_NAMES[sub_block.slot]}.{name}.weight"] = weight
+
+
+def _sides(
+    slot: Slot,
+    layers: tuple[DecoderLayer, DecoderLayer],
+    streams: tuple[Tensor, Tensor],
+    arguments: tuple[Mapping[str, object], Mapping[str, object]],
+) -> tuple[_Side, _Side]:
+    """The parent's side and the child's."""
+    theirs, ours = (_side(slot, *each) for each in zip(layers, streams, arguments, strict=True))
+    return theirs, ours
 
 
 def _side(slot: Slot, layer: DecoderLayer, stream: Tensor, arguments: Mapping[str, object]) -> _Side:

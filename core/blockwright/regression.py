@@ -41,7 +41,8 @@ class OutputWeightedRidge:
         wanted = self._vectors.T @ cross.double() @ self._directions
         present = self._vectors.T @ towards.double() @ self._directions
         solved = (gains * wanted + penalty * present) / (self._values.clamp_min(0)[:, None] * gains + penalty)
-        return self._vectors @ solved @ self._directions.T
+        weights: Tensor = self._vectors @ solved @ self._directions.T
+        return weights
 
 
 def regularise(moment: Tensor, strength: float) -> Tensor:

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blockwright.graph import BlockGraph
+from blockwright.graph_dict import from_dict
 from blockwright.pricing import Prices, Space
 from blockwright.scoring import Scores
 
@@ -80,6 +82,10 @@ class RunFiles:
         }
         chosen = solution["variants"]
         return {sub_block: labels[chosen[str(sub_block)]] for sub_block, labels in by_label.items()}
+
+    def graph(self) -> BlockGraph:
+        """The child's block graph, as it was built."""
+        return from_dict(self.json(f"{BUILD}/graph.json"))
 
     def built_child(self) -> Path:
         return self.directory / BUILD / "child"

@@ -24,6 +24,7 @@ def test_run_answers_with_its_solution_evaluation_and_child(finished: Run) -> No
     child = AutoModelForCausalLM.from_pretrained(finished.child)
     assert sum(weight.numel() for weight in child.parameters()) == finished.solution.costs["params"] <= 0.8 * parent
     assert set(finished.evaluation) == {"predicted", "built", "final"}
+    assert finished.graph.params == finished.solution.costs["params"]
 
 
 def test_prices_of_the_keeping_choice_are_the_parents_own_parameters(finished: Run, parent_folder: Path) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from blockwright.files import write_json
+from blockwright.graph_building import Outline, graph_of
+from blockwright.graph_dict import to_dict
 from blockwright.run_files import RunFiles
 from blockwright.steps.step import Step
 
@@ -12,9 +15,12 @@ from blockwright.steps.step import Step
 @dataclass(frozen=True)
 class BuildStep(Step):
     def run(self, files: RunFiles, folder: Path) -> None:
-        """Reads weights one at a time from the library and the parent."""
+        """`graph.json`, then `child/`; weights are read one at a time from the library and the parent."""
         from blockwright.assembly import assemble
         from blockwright.checkpoint import write_child
 
-        stack = assemble(files.parent, files.library, files.assignment(), files.variants)
+        assignment = files.assignment()
+        graph = graph_of(Outline.of(files.parent), assignment, files.variants)
+        write_json(folder / "graph.json", to_dict(graph))
+        stack = assemble(files.parent, files.library, assignment, files.variants)
         write_child(folder / "child", stack, files.parent)
