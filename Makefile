@@ -6,7 +6,7 @@ TORCH := torch==2.13.0
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types install wheel-check format clean help
+.PHONY: demo test lint types install wheel-check format picture clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -33,6 +33,13 @@ format: $(INSTALLED)  ## writes the format that lint asks for
 
 wheel-check: $(INSTALLED)  ## builds the wheel and runs a tiny search from it in an environment of its own
 	bash .ci/wheel-check
+
+RUN ?= runs/smollm2
+picture: $(INSTALLED)  ## docs/report.png: the top of a run's report, by headless chromium; RUN names the run
+	mkdir -p docs
+	profile=$$(mktemp -d) && chromium --headless $$(test $$(id -u) != 0 || echo --no-sandbox) --disable-gpu --disable-background-networking --disable-sync \
+	  --no-first-run --user-data-dir=$$profile --hide-scrollbars --window-size=1040,750 --force-device-scale-factor=1.5 \
+	  --screenshot=docs/report.png "file://$$(realpath "$$($(BIN)/blockwright report $(RUN))")" && rm -r $$profile
 
 bench-%: $(INSTALLED)
 	$(BIN)/python benchmarks/$*.py

@@ -12,6 +12,7 @@ from blockwright.events import emit
 from blockwright.files import write_json
 from blockwright.recipe import save_recipe
 from blockwright.recipe_reading import Source
+from blockwright.report import write_report
 from blockwright.run_directory import RunDirectory
 from blockwright.run_files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, RunFiles
 from blockwright.run_log import LOG, logged_to
@@ -67,6 +68,7 @@ def run_checked(checked: CheckedRecipe) -> RunFiles:
         for number, step in enumerate(steps):
             _do(run, step, files, checked.source)
             emit("step_passed", done=number + 1, total=len(steps), step=step.name)
+        emit("report_written", path=str(write_report(run.path)))
         emit("run_finished", directory=str(run.path))
     return files
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from blockwright.api import Run
+from blockwright.picture import Strip, strip_of
 from blockwright.plugins import installed_plugins
 from blockwright.problem import Solution
 from blockwright.run_directory import STARTED
@@ -18,16 +19,23 @@ def run_summary(run: Run) -> Summary:
     """Steps, size and quality, as far as the run has come."""
     tables = [_step_table(run)]
     data: dict[str, object] = {"directory": str(run.directory), "steps": run.steps}
+    strip = None
     if "04-solve" in run.steps:
         tables += solution_tables(run, run.solution)
+        strip = strip_of_solution(run, run.solution)
         data["solution"] = asdict(run.solution)
     evaluation = run.evaluation if run.steps and max(run.steps).endswith("-evaluation") else None
     if evaluation is None:
-        return Summary(
-            data, tables, [f"The run is not finished; `blockwright run {run.directory / 'recipe.yaml'}` goes on."]
-        )
+        goes_on = f"The run is not finished; `blockwright run {run.directory / 'recipe.yaml'}` goes on."
+        return Summary(data, tables, [goes_on], strip)
     data |= {"evaluation": dict(evaluation), "child": str(run.child)}
-    return Summary(data, [*tables, _quality_table(evaluation)], [f"The child is in {run.child}"])
+    return Summary(data, [*tables, _quality_table(evaluation)], _places(run), strip)
+
+
+def _places(run: Run) -> list[str]:
+    """Where to go from here."""
+    report = run.directory / "report" / "index.html"
+    return [f"The child is in {run.child}", *([f"The report is {report}"] if report.exists() else [])]
 
 
 def solution_summary(run: Run, solution: Solution) -> Summary:
@@ -36,7 +44,14 @@ def solution_summary(run: Run, solution: Solution) -> Summary:
         f"Predicted loss: {solution.objective:.4f} nats per token (summed scores, which lie on the low side)",
         f"{solution.status}, gap {solution.gap:.2%}, {solution.seconds:.2f} s",
     ]
-    return Summary(asdict(solution), solution_tables(run, solution), lines)
+    return Summary(asdict(solution), solution_tables(run, solution), lines, strip_of_solution(run, solution))
+
+
+def strip_of_solution(run: Run, solution: Solution) -> Strip:
+    """The child layer by layer, each sub-block's share in parameters."""
+    blocks = run.files.prices().blocks.items()
+    params = {name: {label: float(cost.parameters) for label, cost in costs.items()} for name, costs in blocks}
+    return strip_of(solution.variants, params)
 
 
 def solution_tables(run: Run, solution: Solution) -> list[Table]:

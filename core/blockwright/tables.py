@@ -6,6 +6,10 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from blockwright.picture import Strip
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Summary:
-    """The same facts twice: `data` for scripts, with exact numbers, and tables and lines for people."""
+    """The same facts twice: `data` for scripts, with exact numbers, and tables, a strip and lines for people."""
 
     data: object
     tables: Sequence[Table] = ()
     lines: Sequence[str] = field(default=())
+    strip: Strip | None = None
 
 
 def show(summary: Summary, as_json: bool) -> None:
@@ -36,6 +41,10 @@ def show(summary: Summary, as_json: bool) -> None:
     console = Console(highlight=False)
     for table in summary.tables:
         console.print(_drawn(table))
+    if summary.strip is not None:
+        from blockwright.picture_terminal import draw_strip
+
+        console.print(draw_strip(summary.strip, console.width), "")
     for line in summary.lines:
         console.print(line, markup=False)
 

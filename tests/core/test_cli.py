@@ -48,6 +48,13 @@ def test_run_shows_size_and_quality_of_the_child(finished: Path) -> None:
     assert "params" in output
 
 
+def test_show_draws_the_child_and_names_its_report(finished: Path) -> None:
+    output = invoke("show", finished).stdout
+    assert "attention " in output
+    assert "4 layers: " in output
+    assert str(finished / "report" / "index.html") in output.replace("\n", "")
+
+
 def test_show_as_json_holds_the_numbers_of_the_run_directory(finished: Path) -> None:
     shown = json.loads(invoke("show", finished, "--json").stdout)
     evaluation = json.loads((finished / "07-evaluation" / "evaluation.json").read_text())

@@ -1,0 +1,159 @@
+"""Reads a run directory as far as its steps are done, with no plugin and no model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import takewhile
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from blockwright.errors import UserError
+from blockwright.report.records import ChildConfig, Costs, Evaluation, Search, StageOutcome, TextRead
+from blockwright.run_directory import RunDirectory, read_record
+from blockwright.run_files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
+from blockwright.run_log import LOG
+
+Value = TypeVar("Value")
+ScoreTable = Mapping[str, Mapping[str, float]]  # nats per token, by sub-block and variant label
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run. What a step that is not done would tell is None or empty."""
+
+    directory: Path
+
+    @cached_property
+    def recipe_text(self) -> str:
+        try:
+            return (self.directory / "recipe.yaml").read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            raise UserError(f"{self.directory}: no run is here, a run's folder holds recipe.yaml") from None
+
+    @cached_property
+    def recipe(self) -> Mapping[str, object]:
+        found = yaml.safe_load(self.recipe_text)
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def name(self) -> str:
+        return str(self.recipe.get("name", self.directory.name))
+
+    @property
+    def parent_name(self) -> str:
+        """As the recipe writes it; of a GGUF file, the file's name."""
+        section = self.recipe.get("parent")
+        parent = section if isinstance(section, dict) else {}
+        return str(parent.get("gguf_file") or parent.get("model") or "an unnamed parent")
+
+    @property
+    def stage_steps(self) -> tuple[str, ...]:
+        stages = self.recipe.get("stages")
+        names = [next(iter(entry)) if isinstance(entry, dict) else entry for entry in stages or ()]  # type: ignore[attr-defined]
+        return tuple(f"{number:02d}-{name}" for number, name in enumerate(names, 6))
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """All that the recipe asks for, in order."""
+        stages = self.stage_steps
+        return (PARENT, LIBRARY, SCORES, COSTS, SOLVE, BUILD, *stages, f"{6 + len(stages):02d}-evaluation")
+
+    @cached_property
+    def seconds(self) -> Mapping[str, float]:
+        """Of the finished steps, in order; what stands after a step that is not done is out of date, and left out."""
+        run = RunDirectory(self.directory)
+        found = ((step, run.seconds(step)) for step in self.steps)
+        return {
+            step: seconds for step, seconds in takewhile(lambda one: one[1] is not None, found) if seconds is not None
+        }
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The steps that are still to come."""
+        return tuple(step for step in self.steps if step not in self.seconds)
+
+    @cached_property
+    def versions(self) -> Mapping[str, object]:
+        return read_record(self.directory / "versions.json")
+
+    @cached_property
+    def scores(self) -> ScoreTable:
+        return self._of(SCORES, "scores.json", dict[str, dict[str, float]]) or {}
+
+    @cached_property
+    def costs(self) -> Costs | None:
+        return self._of(COSTS, "costs.json", Costs)
+
+    @cached_property
+    def search(self) -> Search | None:
+        return self._of(SOLVE, "solution.json", Search)
+
+    @cached_property
+    def child_config(self) -> ChildConfig | None:
+        return self._of(BUILD, "child/config.json", ChildConfig)
+
+    @cached_property
+    def stages(self) -> Mapping[str, StageOutcome]:
+        """What the finished stages say of themselves, by step."""
+        found = {step: self._of(step, "stage.json", StageOutcome) for step in self.stage_steps}
+        return {step: outcome for step, outcome in found.items() if outcome}
+
+    @cached_property
+    def evaluation(self) -> Evaluation | None:
+        return self._of(self.steps[-1], "evaluation.json", Evaluation)
+
+    @cached_property
+    def token_sets(self) -> Mapping[str, tuple[int, int]]:
+        """Sequences and tokens a sequence of each set; only the file's header is read."""
+        from safetensors import safe_open
+
+        path = self.directory / PARENT / "tokens.safetensors"
+        if PARENT not in self.seconds:
+            return {}
+        with safe_open(path, framework="np") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118, no mapping
+        return dict(sorted(shapes.items(), key=lambda item: (item[0] == "evaluation", item[0])))
+
+    @cached_property
+    def text_read(self) -> tuple[TextRead, ...]:
+        """The sources as they were last read, from the log."""
+        last: list[TextRead] = []
+        for event in _events(self.directory / LOG):
+            if event.get("event") == "step_started" and event.get("step") == PARENT:
+                last.clear()
+            if event.get("event") == "text_read":
+                last.append(TextRead.model_validate(event))
+        return tuple(sorted(last, key=lambda read: (read.set, read.source)))
+
+    def _of(self, step: str, name: str, kind: type[Value]) -> Value | None:
+        """A step's file, None while the step is not done."""
+        path = self.directory / step / name
+        if step not in self.seconds:
+            return None
+        try:
+            return TypeAdapter(kind).validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{path}: cannot be read ({reason}); remove {self.directory / step} and type `blockwright run` again"
+            ) from error
+
+
+def _events(path: Path) -> Iterator[Mapping[str, object]]:
+    """Lines that a kill has cut are passed over."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if isinstance(event, dict):
+                yield event

@@ -1,0 +1,110 @@
+"""Puts the page together: values from `reading`, drawings, and the template beside this module."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockwright.files import write_atomically
+from blockwright.report.healing import healings
+from blockwright.report.heat_map import heat_maps
+from blockwright.report.reading import Record
+from blockwright.report.records import Costs
+from blockwright.report.rounds_chart import rounds_chart
+from blockwright.report.sizes import breakdowns
+from blockwright.report.verdict import nats, percent, verdict
+from blockwright.tables import as_count, as_duration, as_resource
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A line of a bar chart; `size` is a share of the longest."""
+
+    name: str
+    on: str
+    value: float
+    size: float
+
+
+def write_report(run_directory: Path) -> Path:
+    """Writes RUN/report/index.html and returns it; equal files give equal bytes.
+
+    A run that is not finished gets the page as far as it has come. UserError where there is no run.
+    """
+    page = page_of(Record(run_directory))
+    path = run_directory / "report" / "index.html"
+    with write_atomically(path) as beside:
+        beside.write_text(page, encoding="utf-8")
+    return path
+
+
+def page_of(record: Record) -> str:
+    """The whole page; everything that comes from a file is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"count": as_count, "duration": as_duration, "percent": percent, "nats": nats}
+    environment.filters["resource"] = lambda value, name: as_resource(name, value)
+    return environment.get_template("page.html").render(_values(record)) + "\n"
+
+
+def _values(record: Record) -> Mapping[str, object]:
+    """What the template shows, by the name it has there."""
+    chosen = record.search.solution.variants if record.search else {}
+    return {
+        "record": record,
+        "verdict": verdict(record),
+        "strip": _strip(record.costs, chosen),
+        "breakdowns": breakdowns(record.costs, chosen, record.child_config) if record.costs and chosen else (),
+        "losses": _with_sizes(_losses(record)),
+        "rounds_chart": rounds_chart(record.search.rounds) if record.search else "",
+        "heat_maps": heat_maps(record.scores, record.costs, chosen),
+        "healings": healings(record.stages),
+        "command": _command(record),
+    }
+
+
+def _strip(costs: Costs | None, chosen: Mapping[str, str]) -> str:
+    from markupsafe import Markup
+
+    from blockwright.picture import strip_of
+    from blockwright.picture_svg import strip_html
+
+    if costs is None or not chosen:
+        return ""
+    params = {
+        name: {label: float(price.parameters) for label, price in prices.items()}
+        for name, prices in costs.blocks.items()
+    }
+    return Markup(strip_html(strip_of(chosen, params), "One column a layer, filled as far as weights are kept"))
+
+
+def _losses(record: Record) -> Iterator[tuple[str, str, float]]:
+    """Names, texts and nats per token, from the first prediction to the last measurement."""
+    if record.search:
+        yield "sum of scores", "scoring text", record.search.predicted
+        yield "chosen child", "scoring text", record.search.realised
+    if record.evaluation:
+        yield "as built", "unseen text", record.evaluation.built.kl_nats_per_token
+        if record.stages:
+            yield "after healing", "unseen text", record.evaluation.final.kl_nats_per_token
+
+
+def _with_sizes(losses: Iterator[tuple[str, str, float]]) -> tuple[Bar, ...]:
+    found = tuple(losses)
+    longest = max((value for _, _, value in found), default=0.0)
+    return tuple(Bar(name, on, value, max(0.0, value / longest) if longest > 0 else 0.0) for name, on, value in found)
+
+
+def _command(record: Record) -> str:
+    """Makes the run again, beside itself."""
+    recipe = Path(str(record.recipe.get("runs", "runs"))) / record.name / "recipe.yaml"
+    return f"blockwright run {shlex.quote(str(recipe))} runs=again"
