@@ -16,6 +16,7 @@ from blockwright.variants import MODULE_NAMES, NORM_NAMES, OUTPUT_PROJECTIONS, S
 from blockwright.weights import WeightSource
 
 REFITTED = (*OUTPUT_PROJECTIONS.values(), "linear")  # projections that are solved for, whichever a module has
+NEGLIGIBLE = 1e-9  # errors below this share of the output are rounding
 _SEQUENCES_AT_ONCE = 8
 
 
@@ -43,8 +44,10 @@ PRESENT = "as it was"
 
 @dataclass(frozen=True)
 class Decision:
-    """What each rule leaves of the error on held-back text, as a share of what the present weights leave; the least
-    is taken."""
+    """What each rule leaves of the error on held-back text, as a share of what the present weights leave.
+
+    The least is taken; where there is no error, as before the first replaced sub-block, no rule is tried.
+    """
 
     sub_block: SubBlock
     shares: Mapping[str, float]
@@ -172,8 +175,9 @@ class Refitting:
         present, metric = projection.weight.T, self.moments[sub_block]
         solved = {PRESENT: present, **dict(_solutions(self.rules, calibration, present, metric))}
         losses = {rule: heldback.loss(weights, metric) for rule, weights in solved.items()}
-        scale = max(losses[PRESENT], 1e-30)
-        self.decisions.append(Decision(sub_block, {rule: loss / scale for rule, loss in losses.items()}))
+        nothing_to_mend = losses[PRESENT] <= NEGLIGIBLE * heldback.loss(torch.zeros_like(present), metric)
+        shares = {PRESENT: 1.0} if nothing_to_mend else {rule: loss / losses[PRESENT] for rule, loss in losses.items()}
+        self.decisions.append(Decision(sub_block, shares))
         taken = self.decisions[-1].taken
         if taken == PRESENT:
             return

@@ -31,9 +31,9 @@ class RefitOptions(StageOptions):
     all of them when it is not given. `gradient_tokens`: how many the output's sensitivity is measured on.
     """
 
-    ridge: tuple[PositiveFloat, ...] = Field(default=(0.01, 0.1), min_length=1)
+    ridge: tuple[PositiveFloat, ...] = Field(default=(0.1,), min_length=1)
     correction: tuple[Share, ...] = Field(default=(1.0,), min_length=1)
-    output_weighted: tuple[bool, ...] = Field(default=(False, True), min_length=1)
+    output_weighted: tuple[bool, ...] = Field(default=(False,), min_length=1)
     sweeps: PositiveInt = 1
     tokens: PositiveInt | None = None
     gradient_tokens: PositiveInt = 4096
