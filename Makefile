@@ -38,7 +38,7 @@ RUN ?= runs/smollm2
 picture: $(INSTALLED)  ## docs/report.png: the top of a run's report, by headless chromium; RUN names the run
 	mkdir -p docs
 	profile=$$(mktemp -d) && chromium --headless $$(test $$(id -u) != 0 || echo --no-sandbox) --disable-gpu --disable-background-networking --disable-sync \
-	  --no-first-run --user-data-dir=$$profile --hide-scrollbars --window-size=1040,750 --force-device-scale-factor=1.5 \
+	  --no-first-run --user-data-dir=$$profile --hide-scrollbars --window-size=1040,770 --force-device-scale-factor=1.5 \
 	  --screenshot=docs/report.png "file://$$(realpath "$$($(BIN)/blockwright report $(RUN))")" && rm -r $$profile
 
 bench-%: $(INSTALLED)
