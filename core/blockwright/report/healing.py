@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from blockwright.report.reading import DecisionTable
 from blockwright.report.records import StageOutcome
 
 
@@ -28,6 +29,32 @@ class Healing:
         """From `before` to `after`, as a share of `before`; None where the stage has no such figures."""
         before, after = self.outcome.figures.get("before"), self.outcome.figures.get("after")
         return after / before - 1 if before and after is not None else None
+
+
+@dataclass(frozen=True)
+class ChannelChoice:
+    """The chosen child's narrowed FFNs: what each way of choosing channels was expected to lose, summed.
+
+    `taken` is the better way on each FFN, in nats per token on held-back text.
+    """
+
+    ways: Mapping[str, float]
+    taken: float
+    counts: Mapping[str, int]
+
+
+def channel_choice(decisions: DecisionTable, chosen: Mapping[str, str]) -> ChannelChoice | None:
+    """Of the variants that the search chose; None where none of them was a decision."""
+    made = [table[chosen[name]] for name, table in decisions.items() if chosen.get(name) in table]
+    if not made:
+        return None
+    ways = sorted({way for losses in made for way in losses})
+    best = [min(losses, key=lambda way: losses[way]) for losses in made]
+    return ChannelChoice(
+        {way: sum(losses.get(way, min(losses.values())) for losses in made) for way in ways},
+        sum(min(losses.values()) for losses in made),
+        {way: best.count(way) for way in ways},
+    )
 
 
 def healings(stages: Mapping[str, StageOutcome]) -> tuple[Healing, ...]:

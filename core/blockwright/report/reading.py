@@ -20,6 +20,7 @@ from blockwright.run_files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
 from blockwright.run_log import LOG
 
 Value = TypeVar("Value")
+DecisionTable = Mapping[str, Mapping[str, Mapping[str, float]]]  # nats per token, by sub-block, label and way
 ScoreTable = Mapping[str, Mapping[str, float]]  # nats per token, by sub-block and variant label
 
 
@@ -81,6 +82,13 @@ class Record:
     @cached_property
     def versions(self) -> Mapping[str, object]:
         return read_record(self.directory / "versions.json")
+
+    @cached_property
+    def decisions(self) -> DecisionTable:
+        """What each way of building a variant was expected to lose on held-back text; a plugin's library may not say."""
+        if not (self.directory / LIBRARY / "decisions.json").is_file():
+            return {}
+        return self._of(LIBRARY, "decisions.json", dict[str, dict[str, dict[str, float]]]) or {}
 
     @cached_property
     def scores(self) -> ScoreTable:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockwright.files import write_atomically
-from blockwright.report.healing import healings
+from blockwright.report.healing import channel_choice, healings
 from blockwright.report.heat_map import heat_maps
 from blockwright.report.reading import Record
 from blockwright.report.records import Costs
@@ -68,6 +68,7 @@ def _values(record: Record) -> Mapping[str, object]:
         "rounds_chart": rounds_chart(record.search.rounds) if record.search else "",
         "heat_maps": heat_maps(record.scores, record.costs, chosen),
         "healings": healings(record.stages),
+        "channel_choice": channel_choice(record.decisions, chosen),
         "command": _command(record),
     }
 
