@@ -85,7 +85,7 @@ class Record:
 
     @cached_property
     def decisions(self) -> DecisionTable:
-        """What each way of building a variant was expected to lose on held-back text; a plugin's library may not say."""
+        """What each way of building a variant was expected to lose on held-back text, where the library says so."""
         if not (self.directory / LIBRARY / "decisions.json").is_file():
             return {}
         return self._of(LIBRARY, "decisions.json", dict[str, dict[str, dict[str, float]]]) or {}
