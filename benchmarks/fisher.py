@@ -10,13 +10,13 @@ import torch
 from common import print_table
 from smollm2 import FOLDER, open_smollm2, space_of
 
+from blockwright.building.library import build_library
 from blockwright.construction import LibrarySettings
 from blockwright.library import Library
-from blockwright.library_building import build_library
 from blockwright.parent import Parent
 from blockwright.plugins import installed_plugins
 from blockwright.scoring import ScoreContext, Scores
-from blockwright.text import TextSettings, load_tokens
+from blockwright.text.sets import TextSettings, load_tokens
 from blockwright.variants import SubBlock
 
 TOKENS = 1024

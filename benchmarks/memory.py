@@ -46,8 +46,8 @@ def build(folder: Path) -> None:
     """Builds the library of `twelfths` and prints the peak of this process in GiB."""
     from smollm2 import space_of
 
+    from blockwright.building.library import build_library
     from blockwright.construction import LibrarySettings
-    from blockwright.library_building import build_library
     from blockwright.parent import open_parent
     from blockwright.plugins import installed_plugins
 

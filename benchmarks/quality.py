@@ -12,10 +12,10 @@ from common import peak_gib, print_table
 import blockwright
 from blockwright.api import Run
 from blockwright.child.configuration_blockwright import BlockwrightConfig
-from blockwright.evaluation import evaluate
+from blockwright.healing.refitting import Replaced
+from blockwright.models.evaluation import evaluate
+from blockwright.models.stack import LayerStack
 from blockwright.parent import Parent
-from blockwright.refitting import Replaced
-from blockwright.stack import LayerStack
 
 RECIPE = Path(__file__).with_name("quality.yaml")
 SHARES = (80, 60)

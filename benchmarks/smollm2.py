@@ -7,8 +7,8 @@ from pathlib import Path
 
 from blockwright.parent import Parent, ParentSettings, open_parent, prepare_parent
 from blockwright.plugins import installed_plugins
-from blockwright.space_files import read_space
-from blockwright.space_reading import resolve_space
+from blockwright.spaces.files import read_space
+from blockwright.spaces.reading import resolve_space
 from blockwright.variants import SubBlock, VariantSpec
 
 FOLDER = Path("runs/benchmarks")

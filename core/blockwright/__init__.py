@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from blockwright.auto_registration import register_with_auto_classes
+from blockwright.child.auto_registration import register_with_auto_classes
 
 if TYPE_CHECKING:  # the same names for type checkers, which cannot see through the table
     from blockwright.api import Run as Run

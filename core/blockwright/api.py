@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockwright.errors import UserError, did_you_mean
-from blockwright.graph import BlockGraph
+from blockwright.graph.block_graph import BlockGraph
 from blockwright.problem import Solution
-from blockwright.run_directory import DONE, RunDirectory
-from blockwright.run_files import SOLVE, RunFiles
+from blockwright.running.directory import DONE, RunDirectory
+from blockwright.running.files import SOLVE, RunFiles
 
 Limits = Mapping[str, object]  # by resource, as a recipe writes them: {"params": "70%"}
 
@@ -54,7 +54,7 @@ class Run:
 
     def solve(self, limits: Limits) -> Solution:
         """Another budget from the stored scores, in seconds; the run stays as it is."""
-        from blockwright.resolving import solve_again
+        from blockwright.running.resolving import solve_again
 
         return solve_again(self.files, limits)
 
@@ -73,8 +73,8 @@ class Run:
 
 def run(recipe: str | Path, *overrides: str) -> Run:
     """Does all steps that are not done yet; UserError tells all mistakes of the recipe at once."""
-    from blockwright.checking import check_recipe
-    from blockwright.pipeline import run_checked
+    from blockwright.recipes.checking import check_recipe
+    from blockwright.running.pipeline import run_checked
 
     files = run_checked(check_recipe(Path(recipe), overrides))
     return Run(files.directory, files)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from blockwright.outcomes import reported
+from blockwright.terminal.outcomes import reported
 
 app = typer.Typer(
     name="blockwright",
@@ -32,9 +32,9 @@ def run(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = False
     """Does all steps of a recipe that are not done yet; killed, the same command finishes the run."""
     with reported(debug, resumes=True):
         from blockwright.api import run as run_recipe
-        from blockwright.summary import run_summary
-        from blockwright.tables import show
-        from blockwright.terminal import shown_progress
+        from blockwright.terminal.progress import shown_progress
+        from blockwright.terminal.summary import run_summary
+        from blockwright.terminal.tables import show
 
         with shown_progress():
             finished = run_recipe(recipe, *(overrides or ()))
@@ -45,9 +45,9 @@ def run(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = False
 def check(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Tells all mistakes of a recipe at once, or the plan: variants, steps, estimated time and disk."""
     with reported(debug):
-        from blockwright.checking import check_recipe
-        from blockwright.plan import make_plan
-        from blockwright.tables import show
+        from blockwright.recipes.checking import check_recipe
+        from blockwright.running.plan import make_plan
+        from blockwright.terminal.tables import show
 
         show(make_plan(check_recipe(recipe, overrides or ())), as_json)
 
@@ -57,9 +57,9 @@ def solve(run: RunName, limits: Overrides = None, as_json: AsJson = False, debug
     """Solves for another budget (params=70%) from a run's stored scores; the run itself stays as it is."""
     with reported(debug):
         from blockwright.api import open_run
-        from blockwright.resolving import read_limits
-        from blockwright.summary import solution_summary
-        from blockwright.tables import show
+        from blockwright.running.resolving import read_limits
+        from blockwright.terminal.summary import solution_summary
+        from blockwright.terminal.tables import show
 
         opened = open_run(run)
         show(solution_summary(opened, opened.solve(read_limits(limits or ()))), as_json)
@@ -70,8 +70,8 @@ def show_run(run: RunName, as_json: AsJson = False, debug: Debug = False) -> Non
     """Shows a run: its steps, its child's size against the parent's, and what the child lost."""
     with reported(debug):
         from blockwright.api import open_run
-        from blockwright.summary import run_summary
-        from blockwright.tables import show
+        from blockwright.terminal.summary import run_summary
+        from blockwright.terminal.tables import show
 
         show(run_summary(open_run(run)), as_json)
 
@@ -89,8 +89,8 @@ def report(run: RunName, debug: Debug = False) -> None:
 def plugins(as_json: AsJson = False, debug: Debug = False) -> None:
     """Lists what is installed: each plugin, what it is, and the package that brings it."""
     with reported(debug):
-        from blockwright.summary import plugins_summary
-        from blockwright.tables import show
+        from blockwright.terminal.summary import plugins_summary
+        from blockwright.terminal.tables import show
 
         show(plugins_summary(), as_json)
 

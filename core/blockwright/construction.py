@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from blockwright.child.modeling_blockwright import DecoderLayer
-from blockwright.stack import LayerStack
+from blockwright.models.stack import LayerStack
 from blockwright.variants import (
     MODULE_NAMES,
     NORM_NAMES,

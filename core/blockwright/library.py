@@ -14,7 +14,7 @@ from blockwright.files import write_atomically
 from blockwright.variants import MODULE_NAMES, ParentRows, SubBlock, VariantSpec, Weights
 
 if TYPE_CHECKING:
-    from blockwright.weights import WeightSource
+    from blockwright.models.weights import WeightSource
 
 
 class Library:

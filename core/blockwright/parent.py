@@ -14,15 +14,15 @@ from pydantic import BaseModel, ConfigDict
 
 from blockwright.errors import UserError, did_you_mean
 from blockwright.files import write_directory_atomically
-from blockwright.quiet import quiet_transformers, without_gguf_bar
+from blockwright.models.quiet import quiet_transformers, without_gguf_bar
+from blockwright.models.weights import SafetensorsSource
 from blockwright.variants import SLOTS, Slot, SubBlock, SubBlockShape
-from blockwright.weights import SafetensorsSource
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
     from blockwright.child.configuration_blockwright import BlockwrightConfig
-    from blockwright.stack import LayerStack
+    from blockwright.models.stack import LayerStack
 
 
 class ParentSettings(BaseModel):
@@ -79,7 +79,7 @@ class Parent:
         return SafetensorsSource(self.directory)
 
     def stack(self) -> LayerStack:
-        from blockwright.stack import LayerStack
+        from blockwright.models.stack import LayerStack
 
         return LayerStack(self.config, self.source())
 

@@ -15,7 +15,7 @@ from blockwright.variants import SubBlock
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from blockwright.assembly import Variants
+    from blockwright.child.assembly import Variants
     from blockwright.library import Library
     from blockwright.parent import Parent
 

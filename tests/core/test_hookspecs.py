@@ -8,7 +8,7 @@ import pluggy
 import pytest
 
 from blockwright import hookspecs
-from blockwright.plugin_parts import KINDS
+from blockwright.plugins.parts import KINDS
 
 
 def hooks() -> dict[str, object]:

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from blockwright.errors import UserError
+from blockwright.models.stack import run_layers
 from blockwright.parent import ParentSettings, locate, open_parent, prepare_parent
-from blockwright.stack import run_layers
 from blockwright_plugins.families.llama import Llama
 
 FAMILIES = {"llama": Llama()}

@@ -29,7 +29,7 @@ def test_the_python_api_runs_as_it_stands(
 
 def test_the_recipe_is_a_recipe(tmp_path: Path) -> None:
     pytest.importorskip("gguf")
-    from blockwright.checking import check_recipe
+    from blockwright.recipes.checking import check_recipe
     from blockwright.variants import SubBlock
 
     (tmp_path / "recipe.yaml").write_text(_blocks("yaml")[0])

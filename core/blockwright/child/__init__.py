@@ -1,1 +1,2 @@
-"""The child checkpoint: its config and model classes, self-contained so that they travel inside the checkpoint."""
+"""The child: its Hugging Face classes, which travel inside its checkpoints, how it is assembled from parent and
+library, and how it is written to disk and opened again."""

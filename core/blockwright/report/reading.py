@@ -15,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from blockwright.errors import UserError
 from blockwright.report.records import ChildConfig, Costs, Evaluation, Search, StageOutcome, TextRead
-from blockwright.run_directory import RunDirectory, read_record
-from blockwright.run_files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
-from blockwright.run_log import LOG
+from blockwright.running.directory import RunDirectory, read_record
+from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
+from blockwright.running.log import LOG
 
 Value = TypeVar("Value")
 DecisionTable = Mapping[str, Mapping[str, Mapping[str, float]]]  # nats per token, by sub-block, label and way

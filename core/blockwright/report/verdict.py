@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from blockwright.report.reading import Record
 from blockwright.report.records import Evaluation
-from blockwright.tables import as_bytes, as_count
+from blockwright.terminal.tables import as_bytes, as_count
 
 
 def verdict(record: Record) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from blockwright.report.records import Costs
 from blockwright.report.rounds_chart import rounds_chart
 from blockwright.report.sizes import breakdowns
 from blockwright.report.verdict import nats, percent, verdict
-from blockwright.tables import as_count, as_duration, as_resource
+from blockwright.terminal.tables import as_count, as_duration, as_resource
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def _values(record: Record) -> Mapping[str, object]:
 def _strip(costs: Costs | None, chosen: Mapping[str, str]) -> str:
     from markupsafe import Markup
 
-    from blockwright.picture import strip_of
-    from blockwright.picture_svg import strip_html
+    from blockwright.pictures.strip import strip_of
+    from blockwright.pictures.svg import strip_html
 
     if costs is None or not chosen:
         return ""

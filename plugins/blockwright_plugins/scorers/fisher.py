@@ -15,7 +15,7 @@ from blockwright.variants import SubBlock, VariantSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from blockwright.replacement import Replacements
+    from blockwright.searching.replacement import Replacements
 
 
 class FisherOptions(ScorerOptions):
@@ -34,8 +34,8 @@ class FisherScorer(Scorer):
     Options = FisherOptions
 
     def score(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Scores]]:
-        from blockwright.replacement import Replacements
-        from blockwright.sensitivity import sampled_gradient, walk_back
+        from blockwright.models.sensitivity import sampled_gradient, walk_back
+        from blockwright.searching.replacement import Replacements
 
         assert isinstance(self.options, FisherOptions)
         replacements = Replacements(context.parent, context.library, context.variants)

@@ -13,8 +13,8 @@ from blockwright.variants import SLOTS, SubBlock, VariantSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from blockwright.replacement import Replacements
-    from blockwright.stack import LayerStack
+    from blockwright.models.stack import LayerStack
+    from blockwright.searching.replacement import Replacements
 
 
 class ReplaceOneBlockScorer(Scorer):
@@ -23,8 +23,8 @@ class ReplaceOneBlockScorer(Scorer):
     name = "replace-one-block"
 
     def score(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Scores]]:
-        from blockwright.replacement import Replacements
-        from blockwright.sensitivity import streams_between_layers
+        from blockwright.models.sensitivity import streams_between_layers
+        from blockwright.searching.replacement import Replacements
 
         stack = context.parent.stack()
         replacements = Replacements(context.parent, context.library, context.variants)
@@ -52,8 +52,8 @@ def _divergences(stack: LayerStack, start: int, entries: Sequence[Tensor], paren
     """KL in nats per token of each stream, run through the layers from `start` on."""
     import torch
 
-    from blockwright.divergence import divergence
-    from blockwright.stack import run_layers
+    from blockwright.models.divergence import divergence
+    from blockwright.models.stack import run_layers
 
     head = stack.head()
     ends = run_layers(stack, torch.cat(list(entries)), start=start).split(len(parent_stream)) if entries else ()

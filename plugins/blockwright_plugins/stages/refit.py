@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from blockwright.refitting import Decision, RefitRule, RefitTexts
-    from blockwright.stack import LayerStack
+    from blockwright.healing.refitting import Decision, RefitRule, RefitTexts
+    from blockwright.models.stack import LayerStack
     from blockwright.variants import SubBlock
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -50,8 +50,8 @@ class RefitStage(Stage):
     Options = RefitOptions
 
     def run(self, context: StageContext) -> StageResult:
-        from blockwright.checkpoint import open_child, write_child
-        from blockwright.refitting import Refitting
+        from blockwright.child.checkpoint import open_child, write_child
+        from blockwright.healing.refitting import Refitting
 
         judge, texts, moments = HeldBack(context), self._texts(context), self._output_moments(context)
         child = open_child(context.child)
@@ -78,13 +78,13 @@ class RefitStage(Stage):
         return self.options
 
     def _rules(self) -> Sequence[RefitRule]:
-        from blockwright.refitting import RefitRule
+        from blockwright.healing.refitting import RefitRule
 
         options = self._options
         return [RefitRule(*values) for values in product(options.ridge, options.correction, options.output_weighted)]
 
     def _texts(self, context: StageContext) -> RefitTexts:
-        from blockwright.refitting import RefitTexts
+        from blockwright.healing.refitting import RefitTexts
 
         calibration = context.tokens["calibration"]
         wanted = len(calibration) if self._options.tokens is None else -(-self._options.tokens // calibration.shape[1])
@@ -92,8 +92,8 @@ class RefitStage(Stage):
 
     def _output_moments(self, context: StageContext) -> dict[SubBlock, Tensor]:
         """E[g gᵀ] at every sub-block's output of the parent; kept in the stage's folder for a run that is killed."""
+        from blockwright.building.library import measure_gradient_moments, read_gradient_moment
         from blockwright.construction import LibrarySettings
-        from blockwright.library_building import measure_gradient_moments, read_gradient_moment
 
         settings = LibrarySettings(gradient_tokens=self._options.gradient_tokens)
         folder: Path = context.directory
@@ -120,15 +120,15 @@ class HeldBack:
     """KL(parent‖child) on held-back tokens, in nats per token; the parent runs once."""
 
     def __init__(self, context: StageContext) -> None:
-        from blockwright.evaluation import final_stream
+        from blockwright.models.evaluation import final_stream
 
         parent = context.parent.stack()
         self.tokens = context.tokens["heldback"]
         self.stream, self.head = final_stream(parent, self.tokens), parent.head()
 
     def divergence(self, child: LayerStack) -> float:
-        from blockwright.divergence import divergence
-        from blockwright.evaluation import final_stream
+        from blockwright.models.divergence import divergence
+        from blockwright.models.evaluation import final_stream
 
         ends = final_stream(child, self.tokens)
         return float(divergence(self.head, self.stream, child.head(), ends).double().mean())

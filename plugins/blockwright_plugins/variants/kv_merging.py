@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from blockwright.building.regression import ridge
 from blockwright.child.modeling_blockwright import Attention
-from blockwright.regression import ridge
 
 if TYPE_CHECKING:
     from blockwright.construction import SubBlockContext

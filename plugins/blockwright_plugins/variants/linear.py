@@ -26,7 +26,7 @@ class _Linear(BlockVariant):
 
     def build(self, specs: Sequence[VariantSpec], context: SubBlockContext) -> Mapping[VariantSpec, Weights]:
         """The d × d map from the normed input to the parent's output, of least squared error."""
-        from blockwright.regression import ridge
+        from blockwright.building.regression import ridge
 
         moments = context.statistics.input_to_output
         matrix = ridge(moments.inputs, moments.cross, context.settings.ridge)

@@ -21,7 +21,7 @@ from blockwright_plugins.variants.counting import ffn_parameters, share_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from blockwright.channels import FFNMoments, Refit
+    from blockwright.building.channels import FFNMoments, Refit
     from blockwright.construction import SubBlockContext
 
 
@@ -67,7 +67,7 @@ class NarrowFFN(BlockVariant):
 
         Each way of choosing channels is tried; held-back text decides, width by width.
         """
-        from blockwright.channels import FFNMoments, nested_refits
+        from blockwright.building.channels import FFNMoments, nested_refits
 
         down, gradient = context.weights["down_proj.weight"], context.gradient_moment
         moments = FFNMoments(context.statistics.features, down, gradient)
@@ -84,7 +84,7 @@ def _best(
     spec: VariantSpec, tried: Mapping[str, Mapping[int, Refit]], judge: FFNMoments, context: SubBlockContext
 ) -> Refit:
     """The refit of least expected loss on held-back text; what each would have lost goes on record."""
-    from blockwright.channels import expected_loss
+    from blockwright.building.channels import expected_loss
 
     losses = {choice: expected_loss(refits[_width(spec)], judge) for choice, refits in tried.items()}
     context.record(spec, losses)

@@ -14,7 +14,7 @@ import pytest
 from blockwright.api import run
 from blockwright.errors import UserError
 from blockwright.report import write_report
-from blockwright.tables import as_bytes, as_count, as_duration
+from blockwright.terminal.tables import as_bytes, as_count, as_duration
 
 # pytest's importlib mode puts no test folder on sys.path
 _spec = importlib.util.spec_from_file_location("report_markup", Path(__file__).with_name("markup.py"))

@@ -21,8 +21,8 @@ from transformers import (
 
 from blockwright.child.modeling_blockwright import BlockwrightForCausalLM
 from blockwright.errors import UserError
+from blockwright.models.stack import run_layers
 from blockwright.parent import ModelFamily, Parent, open_parent
-from blockwright.stack import run_layers
 from blockwright_plugins.families.llama import Llama
 from blockwright_plugins.families.mistral import Mistral
 from blockwright_plugins.families.qwen2 import Qwen2

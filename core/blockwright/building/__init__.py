@@ -1,0 +1,1 @@
+"""Builds the block library: the weights of every variant of every sub-block, fitted to the parent."""

@@ -1,0 +1,107 @@
+"""The child on disk: a plain HF folder, written tensor by tensor, that loads with Blockwright or with its own code."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
+from blockwright.child.configuration_blockwright import AUTO_MAP
+from blockwright.child.modeling_blockwright import DecoderLayer, write_code
+from blockwright.files import write_directory_atomically
+from blockwright.models.sharding import DType, PlannedTensor, write_sharded
+
+if TYPE_CHECKING:
+    from blockwright.child.configuration_blockwright import BlockwrightConfig
+    from blockwright.models.stack import LayerStack
+    from blockwright.parent import Parent
+
+GIB = 1024**3
+TOKENIZER_FILES = (
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "chat_template*",
+)
+
+
+class CheckpointSettings(BaseModel):
+    """How a child is stored: `parent` keeps the precision of the parent's own weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    dtype: Literal["parent"] | DType = "parent"
+    shard_bytes: PositiveInt = 4 * GIB
+
+
+def write_child(directory: Path, stack: LayerStack, parent: Parent, settings: CheckpointSettings | None = None) -> None:
+    """Writes the child that `stack` reads; a folder that is there already is finished, and stays as it is.
+
+    One tensor is in memory at a time. The folder takes its name when it is whole; equal children give equal bytes.
+    """
+    if (directory / "config.json").exists():
+        return
+    settings = settings or CheckpointSettings()
+    dtype = _dtype(settings, parent)
+    with write_directory_atomically(directory) as beside:
+        write_sharded(beside, planned_tensors(stack.config), stack.read, dtype, settings.shard_bytes)
+        _write_config(beside, stack.config, dtype)
+        write_code(beside, stack.config)
+        copy_companions(parent.directory, beside)
+
+
+def open_child(directory: Path) -> LayerStack:
+    """A child's checkpoint as a stack that reads one layer at a time."""
+    from blockwright.child.configuration_blockwright import BlockwrightConfig
+    from blockwright.models.stack import LayerStack
+    from blockwright.models.weights import SafetensorsSource
+
+    return LayerStack(BlockwrightConfig.from_pretrained(directory), SafetensorsSource(directory))
+
+
+def planned_tensors(config: BlockwrightConfig) -> list[PlannedTensor]:
+    """The names and shapes of a child's weights, in the order that data takes; a tied head is not stored."""
+    vocabulary = (config.vocab_size, config.hidden_size)
+    plan = [PlannedTensor("model.embed_tokens.weight", vocabulary)]
+    for index in range(config.num_hidden_layers):
+        plan += _layer_tensors(config, index)
+    plan.append(PlannedTensor("model.norm.weight", (config.hidden_size,)))
+    return plan if config.tie_word_embeddings else [*plan, PlannedTensor("lm_head.weight", vocabulary)]
+
+
+def _layer_tensors(config: BlockwrightConfig, index: int) -> Iterator[PlannedTensor]:
+    with torch.device("meta"):
+        layer = DecoderLayer(config, index)
+    for name, tensor in layer.state_dict().items():
+        yield PlannedTensor(f"model.layers.{index}.{name}", tuple(tensor.shape))
+
+
+def copy_companions(source: Path, target: Path) -> None:
+    """Copies what a checkpoint has beside weights and config: tokenizer, chat template, generation settings."""
+    for pattern in (*TOKENIZER_FILES, "generation_config.json"):
+        for file in sorted(source.glob(pattern)):
+            if file.is_file():
+                shutil.copyfile(file, target / file.name)
+
+
+def _dtype(settings: CheckpointSettings, parent: Parent) -> DType:
+    """What the settings say, or the parent's own; float32 where the parent has a type that a child is not stored in."""
+    if settings.dtype != "parent":
+        return settings.dtype
+    known: dict[torch.dtype, DType] = {torch.bfloat16: "bfloat16", torch.float16: "float16"}
+    return known.get(parent.source().read("model.norm.weight").dtype, "float32")
+
+
+def _write_config(directory: Path, config: BlockwrightConfig, dtype: DType) -> None:
+    written = copy.deepcopy(config)
+    written.architectures = ["BlockwrightForCausalLM"]
+    written.auto_map = dict(AUTO_MAP)
+    written.dtype = dtype
+    written.save_pretrained(directory)

@@ -1,0 +1,151 @@
+"""All installed plugins, and what they bring, by name.
+
+A third-party plugin is one module and one entry point:
+
+    [project.entry-points.blockwright]
+    mine = "my_package"
+
+    @blockwright.hookimpl
+    def register_solvers():
+        return [MySolver]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import pluggy
+
+from blockwright.costs import CostModel
+from blockwright.errors import UserError, did_you_mean
+from blockwright.events import Event, emit, listening
+from blockwright.parent import ModelFamily
+from blockwright.plugins.loading import Plugin, load_plugins
+from blockwright.plugins.parts import COST_MODEL, FAMILY, SCORER, SOLVER, STAGE, VARIANT, Kind
+from blockwright.problem import Solver
+from blockwright.resources import ResourceKind
+from blockwright.scoring import Scorer
+from blockwright.stages import Stage
+from blockwright.variants import BlockVariant, Slot
+
+hookimpl = pluggy.HookimplMarker("blockwright")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """What is installed. Lookups by name raise UserError with the nearest name; the mappings hold all there is."""
+
+    table: tuple[Plugin, ...]
+    manager: pluggy.PluginManager
+
+    @classmethod
+    def load(cls) -> Plugins:
+        """Loads every plugin anew; a broken one is listed in `table` with its reason, and brings nothing."""
+        manager = pluggy.PluginManager("blockwright")
+        return cls(load_plugins(manager), manager)
+
+    @property
+    def broken(self) -> tuple[Plugin, ...]:
+        return tuple(plugin for plugin in self.table if plugin.broken is not None)
+
+    @cached_property
+    def variants(self) -> Mapping[tuple[Slot, str], BlockVariant]:
+        """One instance of each, by slot and kind."""
+        return {(each.slot, each.kind): each() for each in self._all(VARIANT).values()}
+
+    @cached_property
+    def families(self) -> Mapping[str, ModelFamily]:
+        """One instance of each, by `model_type`."""
+        return {name: each() for name, each in self._all(FAMILY).items()}
+
+    @property
+    def cost_models(self) -> Mapping[str, type[CostModel]]:
+        return self._all(COST_MODEL)
+
+    @property
+    def scorers(self) -> Mapping[str, type[Scorer]]:
+        return self._all(SCORER)
+
+    @property
+    def solvers(self) -> Mapping[str, type[Solver]]:
+        return self._all(SOLVER)
+
+    @property
+    def stages(self) -> Mapping[str, type[Stage]]:
+        return self._all(STAGE)
+
+    def cost_model(self, name: str) -> type[CostModel]:
+        return self._find(COST_MODEL, name)
+
+    def scorer(self, name: str) -> type[Scorer]:
+        return self._find(SCORER, name)
+
+    def solver(self, name: str) -> type[Solver]:
+        return self._find(SOLVER, name)
+
+    def stage(self, name: str) -> type[Stage]:
+        return self._find(STAGE, name)
+
+    def resource_folders(self, kind: ResourceKind) -> tuple[Path, ...]:
+        """Folders of `NAME.yaml` files, the built-in ones first."""
+        resources = (resource for plugin in self.table for resource in plugin.resources)
+        return tuple(resource.folder for resource in resources if resource.kind == kind)
+
+    def version_of(self, name: str) -> str:
+        """`blockwright 0.1.0`: of the plugin of that name, or of whichever brings a part of that name.
+
+        It goes into the key of each step that the plugin made. KeyError when nobody knows the name.
+        """
+        owners = [plugin for plugin in self.table if plugin.name == name or name in _names(plugin)]
+        if not owners:
+            raise KeyError(name)
+        return ", ".join(sorted({f"{plugin.distribution} {plugin.version}" for plugin in owners}))
+
+    @contextmanager
+    def observing(self) -> Iterator[None]:
+        """Tells the plugins' `observe` hooks every event of a with-block; one that raises is not called again."""
+        observers = {impl.plugin_name: impl for impl in self.manager.hook.observe.get_hookimpls()}
+
+        def tell(event: Event) -> None:
+            for name, observer in list(observers.items()):
+                try:
+                    observer.function(*(event for _ in observer.argnames))
+                except Exception as error:  # a tracker that fails must not stop the run
+                    del observers[name]
+                    emit("observer_failed", plugin=name, error=repr(error))
+
+        with listening(tell):
+            yield
+
+    def _all(self, kind: Kind[T]) -> dict[str, type[T]]:
+        parts = (part for plugin in self.table for part in plugin.parts if part.kind.word == kind.word)
+        return {"/".join(part.key) if isinstance(part.key, tuple) else part.name: part.provider for part in parts}
+
+    def _find(self, kind: Kind[T], name: str) -> type[T]:
+        known = self._all(kind)
+        if name in known:
+            return known[name]
+        raise UserError(f"no {kind.word} is called '{name}'{did_you_mean(name, known)}{self._broken_note(name)}")
+
+    def _broken_note(self, name: str) -> str:
+        """A missing name is often that of a plugin that did not load."""
+        return next(
+            (f" ({plugin.owner} is broken: {plugin.broken})" for plugin in self.broken if plugin.name == name), ""
+        )
+
+
+def _names(plugin: Plugin) -> set[str]:
+    return {part.name for part in plugin.parts}
+
+
+@cache
+def installed_plugins() -> Plugins:
+    """The plugins of this process, loaded once; `Plugins.load()` looks again."""
+    return Plugins.load()

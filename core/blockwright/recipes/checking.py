@@ -1,0 +1,168 @@
+"""All that can be known to be wrong with a recipe before anything is written or computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from blockwright.costs import CostModel
+from blockwright.errors import UserError, did_you_mean
+from blockwright.parent import Parent, ParentSettings
+from blockwright.plugins import Plugins, installed_plugins
+from blockwright.problem import Solver
+from blockwright.recipes.feasibility import budget_mistakes
+from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
+from blockwright.recipes.parent_outline import outline_parent
+from blockwright.recipes.plugin_sections import make_named, make_stages
+from blockwright.recipes.reading import RawRecipe, Source, read_raw
+from blockwright.recipes.recipe import Recipe
+from blockwright.scoring import Scorer
+from blockwright.searching.pricing import Prices, Space, price
+from blockwright.spaces.files import read_space
+from blockwright.spaces.reading import resolve_space
+from blockwright.stages import Stage
+from blockwright.text.sources import SOURCES
+from blockwright.text.sources.files import matching
+
+
+@dataclass(frozen=True)
+class Made:
+    """The plugins that a recipe names, with their options."""
+
+    scorer: Scorer
+    cost_model: CostModel
+    solver: Solver
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True)
+class CheckedRecipe:
+    """A recipe without mistakes, with its plugins made and its space read in; `parent` has no weights yet."""
+
+    recipe: Recipe
+    source: Source
+    plugins: Plugins
+    made: Made
+    parent: Parent
+    space: Space
+    prices: Prices
+
+    @property
+    def directory(self) -> Path:
+        return Path(self.recipe.runs) / self.recipe.name
+
+    @property
+    def space_labels(self) -> dict[str, list[str]]:
+        return {str(sub_block): [spec.label for spec in specs] for sub_block, specs in self.space.items()}
+
+
+def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
+    """Everything that a run needs; UserError with all mistakes at once, each with file and line."""
+    raw, plugins = read_raw(file, overrides), installed_plugins()
+    check = _Check(raw, plugins)
+    recipe, made, parent = check.recipe(), check.made(), check.parent()
+    check.texts()
+    space = check.space(parent)
+    if check.mistakes or recipe is None or made is None or parent is None or space is None:
+        raise raw.source.error(check.mistakes)
+    prices = price(parent, space, plugins.variants, made.cost_model, recipe.scenario)
+    too_tight = budget_mistakes(recipe.budget, prices, made.solver)
+    if too_tight:
+        raise raw.source.error(too_tight)
+    whole = recipe.model_copy(update={"space": check.written_space})
+    return CheckedRecipe(whole, raw.source, plugins, made, parent, space, prices)
+
+
+class _Check:
+    """Looks at each part of the recipe apart, so that a mistake in one hides none in another."""
+
+    def __init__(self, raw: RawRecipe, plugins: Plugins) -> None:
+        self._data, self._source, self._plugins = raw.data, raw.source, plugins
+        self.mistakes: list[Mistake] = []
+        self.written_space: object = None
+
+    def recipe(self) -> Recipe | None:
+        try:
+            return Recipe.model_validate(self._data)
+        except ValidationError as error:
+            self.mistakes += mistakes_of(error, Recipe)
+            return None
+
+    def made(self) -> Made | None:
+        """All plugins of the recipe, None where one of them is wrong."""
+        data, plugins = self._data, self._plugins
+        scorer, bad_scorer = make_named(plugins.scorers, "scorer", data.get("scorer"), "fisher")
+        costs, bad_costs = make_named(plugins.cost_models, "cost_model", data.get("cost_model"), "weights")
+        solver, bad_solver = make_named(plugins.solvers, "solver", data.get("solver"), "highs")
+        stages, bad_stages = make_stages(plugins.stages, data.get("stages"))
+        wrong = [*bad_scorer, *bad_costs, *bad_solver, *bad_stages]
+        self.mistakes += wrong
+        if wrong or scorer is None or costs is None or solver is None:
+            return None
+        return Made(scorer, costs, solver, tuple(stages))
+
+    def parent(self) -> Parent | None:
+        """The parent's outline, None where its section or what it names is wrong."""
+        settings = _valid(ParentSettings, self._data.get("parent"))
+        if settings is None:
+            return None
+        try:
+            return outline_parent(settings, self._plugins.families)
+        except UserError as error:
+            self.mistakes += [mistake_in(line, ("parent",)) for line in error.lines]
+            return None
+
+    def texts(self) -> None:
+        """Sources that are neither of a known kind nor files."""
+        text = self._data.get("text")
+        for key in ("calibration", "evaluation"):
+            sources = text.get(key) if isinstance(text, dict) else None
+            for index, source in enumerate(sources if isinstance(sources, list) else []):
+                if isinstance(source, str) and not is_source(source):
+                    known = did_you_mean(source, SOURCES)
+                    message = f"'{source}' is no source of text and names no text file{known}"
+                    self.mistakes.append(Mistake(("text", key, index), message))
+
+    def space(self, parent: Parent | None) -> Space | None:
+        """The space on this parent; without a parent only its name or its file is looked at."""
+        entry = self._data.get("space", Recipe.model_fields["space"].default)
+        if not isinstance(entry, str | Mapping):
+            return None
+        try:
+            written = read_space(entry, self._plugins.resource_folders("searchspaces"), self._source.file.parent)
+        except UserError as error:
+            self.mistakes += [mistake_in(line, ("space",)) for line in error.lines]
+            return None
+        self.written_space = written.data
+        if parent is None:
+            return None
+        space, mistakes = resolve_space(written.data, parent, self._plugins.variants)
+        self.mistakes += written.mistakes_in_the_recipe(mistakes)
+        return None if mistakes else space
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def is_source(source: str) -> bool:
+    """Whether it is of a known kind (`pydoc:modules`), or names files that are there."""
+    return source.partition(":")[0] in SOURCES or bool(matching(source))
+
+
+def _valid(model: type[ModelT], data: object) -> ModelT | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def mistake_in(line: str, section: KeyPath = ()) -> Mistake:
+    """A line that begins with its key (`parent.model: no folder …`) as a mistake at that key, or at the section."""
+    key, colon, message = line.partition(": ")
+    path = tuple(key.split("."))
+    named = colon and path[0] in Recipe.model_fields and path[: len(section)] == section
+    return Mistake(path, message) if named else Mistake(section, line)

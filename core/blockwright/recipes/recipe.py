@@ -1,0 +1,79 @@
+"""The recipe: what to search, build and heal, as frozen values read from YAML and `key=value` overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from blockwright.construction import LibrarySettings
+from blockwright.costs import Scenario
+from blockwright.files import write_atomically
+from blockwright.parent import ParentSettings
+from blockwright.recipes.budget import Budget
+from blockwright.searching.search import SearchSettings
+from blockwright.text.sets import TextSettings
+
+
+class PluginSection(BaseModel):
+    """A plugin by its name, with its own options beside it, which its own `Options` model checks."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+def _one_stage(entry: object) -> object:
+    if isinstance(entry, str):
+        return {entry: {}}
+    if isinstance(entry, Mapping) and len(entry) == 1 and all(isinstance(key, str) for key in entry):
+        return entry
+    raise ValueError("a stage is written as its name, or as its name with options, like `refit: {rounds: 2}`")
+
+
+def _a_space(value: object) -> object:
+    if isinstance(value, str | Mapping):
+        return value
+    raise ValueError("expected the name of a search space, a path to a YAML file, or the space itself")
+
+
+class Recipe(BaseModel):
+    """All of a recipe. Plugin sections and the space are checked against the plugins and the parent in `checking`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    parent: ParentSettings
+    space: Annotated[object, AfterValidator(_a_space)] = "puzzle"
+    text: TextSettings
+    library: LibrarySettings = LibrarySettings()
+    scorer: PluginSection = PluginSection(name="fisher")
+    cost_model: PluginSection = PluginSection(name="weights")
+    scenario: Scenario = Scenario()
+    budget: Budget
+    solver: PluginSection = PluginSection(name="highs")
+    search: SearchSettings = SearchSettings()
+    stages: tuple[Annotated[object, AfterValidator(_one_stage)], ...] = ()
+    runs: str = "runs"
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+    @property
+    def stage_sections(self) -> tuple[tuple[str, Mapping[str, object]], ...]:
+        """Stages in order, each as its name and its options."""
+        sections = []
+        for entry in self.stages:
+            assert isinstance(entry, Mapping)
+            ((name, options),) = entry.items()
+            sections.append((str(name), dict(options or {})))
+        return tuple(sections)
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Writes the recipe with every default filled in; reading it again gives the same recipe."""
+    with write_atomically(path) as beside:
+        beside.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True))

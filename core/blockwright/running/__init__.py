@@ -1,0 +1,2 @@
+"""A run and its directory: the pipeline of steps, when a step is done again, the plan before and other budgets
+after it."""

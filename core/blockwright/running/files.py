@@ -1,0 +1,101 @@
+"""What a run has made so far, opened from its folders when it is asked for; nothing here computes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blockwright.graph.as_dict import from_dict
+from blockwright.graph.block_graph import BlockGraph
+from blockwright.scoring import Scores
+from blockwright.searching.pricing import Prices, Space
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from blockwright.child.assembly import Assignment, Variants
+    from blockwright.library import Library
+    from blockwright.parent import ModelFamily, Parent
+
+PARENT, LIBRARY, SCORES, COSTS, SOLVE, BUILD = (
+    "00-parent", "01-library", "02-scores", "03-costs", "04-solve", "05-build",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Reads a run directory; what a step has not written yet raises FileNotFoundError."""
+
+    directory: Path
+    families: Mapping[str, ModelFamily]
+    variants: Variants
+
+    @cached_property
+    def parent(self) -> Parent:
+        from blockwright.parent import open_parent
+
+        place = Path(str(self.json(f"{PARENT}/parent.json")["directory"]))
+        return open_parent(self.directory / PARENT / place, self.families)
+
+    @cached_property
+    def tokens(self) -> Mapping[str, Tensor]:
+        """All token sets, `evaluation` among them, each (sequences, seq)."""
+        from safetensors.torch import load_file
+
+        return load_file(self.directory / PARENT / "tokens.safetensors")
+
+    @property
+    def training_tokens(self) -> Mapping[str, Tensor]:
+        """The sets that the search and the stages may see."""
+        return {name: tokens for name, tokens in self.tokens.items() if name != "evaluation"}
+
+    @cached_property
+    def library(self) -> Library:
+        from blockwright.library import Library
+
+        return Library(self.directory / LIBRARY, self.parent.source())
+
+    def space(self) -> Space:
+        """The variants in the library, by sub-block."""
+        return {sub_block: self.library.variants(sub_block) for sub_block in self.library.sub_blocks()}
+
+    def scores(self) -> Mapping[str, Scores]:
+        return self.json(f"{SCORES}/scores.json")  # type: ignore[return-value]
+
+    def prices(self) -> Prices:
+        return Prices.from_dict(self.json(f"{COSTS}/costs.json"))
+
+    def limits(self) -> Mapping[str, float]:
+        return self.json(f"{COSTS}/costs.json")["limits"]  # type: ignore[return-value]
+
+    def assignment(self) -> Assignment:
+        """The solution's variants as specs of the library."""
+        solution = self.json(f"{SOLVE}/solution.json")["solution"]
+        assert isinstance(solution, dict)
+        by_label = {
+            sub_block: {spec.label: spec for spec in self.library.variants(sub_block)}
+            for sub_block in self.library.sub_blocks()
+        }
+        chosen = solution["variants"]
+        return {sub_block: labels[chosen[str(sub_block)]] for sub_block, labels in by_label.items()}
+
+    def graph(self) -> BlockGraph:
+        """The child's block graph, as it was built."""
+        return from_dict(self.json(f"{BUILD}/graph.json"))
+
+    def built_child(self) -> Path:
+        return self.directory / BUILD / "child"
+
+    def child_after(self, stage_step: str | None) -> Path:
+        """The child that a stage left to go on with; the built one when there is no stage."""
+        if stage_step is None:
+            return self.built_child()
+        return self.directory / str(self.json(f"{stage_step}/stage.json")["child"])
+
+    def json(self, name: str) -> dict[str, object]:
+        record: dict[str, object] = json.loads((self.directory / name).read_text())
+        return record

@@ -1,0 +1,92 @@
+"""The road from a checked recipe to a child: which steps there are, what each depends on, and how they are run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from blockwright.errors import UserError
+from blockwright.events import emit
+from blockwright.files import write_json
+from blockwright.recipes.checking import CheckedRecipe, mistake_in
+from blockwright.recipes.reading import Source
+from blockwright.recipes.recipe import save_recipe
+from blockwright.report import write_report
+from blockwright.running.directory import RunDirectory
+from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, RunFiles
+from blockwright.running.log import LOG, logged_to
+from blockwright.running.step_keys import evaluation_step, plan_keys, stage_steps
+from blockwright.running.steps.building_the_child import BuildStep
+from blockwright.running.steps.building_the_library import LibraryStep
+from blockwright.running.steps.evaluating import EvaluationStep
+from blockwright.running.steps.preparing_the_parent import ParentStep
+from blockwright.running.steps.pricing_the_space import CostStep
+from blockwright.running.steps.running_a_stage import StageStep
+from blockwright.running.steps.scoring_the_library import ScoreStep
+from blockwright.running.steps.solving import SolveStep
+from blockwright.running.steps.step import Step
+from blockwright.running.versions import installed_versions
+
+
+class StepFailed(Exception):
+    """A step crashed; the message says which, why, and where the traceback is."""
+
+
+def plan_steps(checked: CheckedRecipe) -> tuple[Step, ...]:
+    """All steps in order, each with a key made of its settings, its inputs' keys and its plugins' versions."""
+    recipe, made, seed = checked.recipe, checked.made, checked.recipe.seed
+    keys = plan_keys(checked)
+    return (
+        ParentStep(PARENT, keys[PARENT], recipe.parent, recipe.text, seed),
+        LibraryStep(LIBRARY, keys[LIBRARY], checked.space, recipe.library, seed),
+        ScoreStep(SCORES, keys[SCORES], made.scorer, seed),
+        CostStep(COSTS, keys[COSTS], checked.space, made.cost_model, recipe.scenario, recipe.budget),
+        SolveStep(SOLVE, keys[SOLVE], made.solver, recipe.search, seed),
+        BuildStep(BUILD, keys[BUILD]),
+        *_stages_and_evaluation(checked, keys),
+    )
+
+
+def _stages_and_evaluation(checked: CheckedRecipe, keys: Mapping[str, str]) -> Iterator[Step]:
+    previous = None
+    for name, stage in zip(stage_steps(checked.recipe), checked.made.stages, strict=True):
+        yield StageStep(name, keys[name], stage, previous, checked.recipe.seed)
+        previous = name
+    yield EvaluationStep(evaluation_step(checked.recipe), keys[evaluation_step(checked.recipe)], previous)
+
+
+def run_checked(checked: CheckedRecipe) -> RunFiles:
+    """Does what is not done yet; the same call finishes a run that was killed."""
+    run, steps = RunDirectory(checked.directory), plan_steps(checked)
+    files = RunFiles(checked.directory, checked.plugins.families, checked.plugins.variants)
+    with run.locked(), logged_to(run.path / LOG), checked.plugins.observing():
+        emit("run_started", pid=os.getpid(), directory=str(run.path))
+        save_recipe(checked.recipe, run.path / "recipe.yaml")
+        write_json(run.path / "versions.json", installed_versions())
+        run.remove_all_but(frozenset(step.name for step in steps))
+        for number, step in enumerate(steps):
+            _do(run, step, files, checked.source)
+            emit("step_passed", done=number + 1, total=len(steps), step=step.name)
+        emit("report_written", path=str(write_report(run.path)))
+        emit("run_finished", directory=str(run.path))
+    return files
+
+
+def _do(run: RunDirectory, step: Step, files: RunFiles, source: Source) -> None:
+    def work(folder: Path) -> None:
+        step.run(files, folder)
+
+    try:
+        run.do(step.name, step.key, work)
+    except UserError as error:
+        raise source.error(mistake_in(line) for line in error.lines) from error
+    except OSError:
+        raise
+    except Exception as error:  # whatever a plugin raises must end as one line, with its traceback in the log
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise StepFailed(f"{step.name} failed: {reason}; the traceback is in {run.path / LOG}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]

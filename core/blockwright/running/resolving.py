@@ -1,0 +1,67 @@
+"""Other budgets from the scores and costs that a run has stored: seconds, and nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
+
+from blockwright.errors import UserError
+from blockwright.plugins import installed_plugins
+from blockwright.problem import Solution, Solver
+from blockwright.recipes.budget import Budget
+from blockwright.recipes.feasibility import budget_mistakes
+from blockwright.recipes.mistakes import mistakes_of
+from blockwright.recipes.plugin_sections import make_named
+from blockwright.recipes.reading import Override, RawRecipe, Source, parse_overrides, read_raw
+from blockwright.running.files import COSTS, SCORES, RunFiles
+from blockwright.running.steps.solving import stored_problem
+
+Limits = Mapping[str, object]
+
+
+def read_limits(texts: Sequence[str]) -> Limits:
+    """`params=70%` or `budget.params=70%`, as typed on the command line."""
+    limits = {}
+    for override in parse_overrides(texts):
+        key = ".".join(map(str, override.path)).removeprefix("budget.")
+        limits[key] = override.value
+    return limits
+
+
+def solve_again(files: RunFiles, limits: Limits) -> Solution:
+    """The best child by stored scores within the run's budget, with these limits in place of its own.
+
+    UserError for a run that has no scores yet, a limit that is none, and a budget that no child keeps.
+    """
+    for step in (SCORES, COSTS):
+        if not (files.directory / step / "done.json").exists():
+            raise UserError(f"{files.directory}: has no {step} yet; `blockwright run` makes them")
+    raw = _with_limits(read_raw(files.directory / "recipe.yaml"), limits)
+    budget, solver, prices = _budget(raw), _solver(raw), files.prices()
+    too_tight = budget_mistakes(budget, prices, solver)
+    if too_tight:
+        raise raw.source.error(too_tight)
+    return solver.solve(stored_problem(files, budget.limits(prices.parent)))
+
+
+def _with_limits(raw: RawRecipe, limits: Limits) -> RawRecipe:
+    stored = raw.data["budget"]
+    assert isinstance(stored, dict)
+    overrides = tuple(Override(f"{key}={value}", ("budget", key), value) for key, value in limits.items())
+    source = Source(raw.source.file, raw.source.text, overrides)
+    return RawRecipe({**raw.data, "budget": {**stored, **limits}}, source)
+
+
+def _budget(raw: RawRecipe) -> Budget:
+    try:
+        return Budget.model_validate(raw.data["budget"])
+    except ValidationError as error:
+        raise raw.source.error(mistake.under("budget") for mistake in mistakes_of(error, Budget)) from None
+
+
+def _solver(raw: RawRecipe) -> Solver:
+    solver, mistakes = make_named(installed_plugins().solvers, "solver", raw.data.get("solver"), "highs")
+    if solver is None:
+        raise raw.source.error(mistakes)
+    return solver

@@ -1,0 +1,75 @@
+"""What each step of a run depends on, as keys: a step whose key is that of its finished folder is not run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from blockwright.recipes.parent_outline import fingerprint
+from blockwright.recipes.recipe import Recipe
+from blockwright.running.directory import step_key
+from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
+from blockwright.running.versions import version_of
+
+if TYPE_CHECKING:
+    from blockwright.recipes.checking import CheckedRecipe
+
+
+def stage_steps(recipe: Recipe) -> tuple[str, ...]:
+    """`06-refit`, `07-…`: one for each stage."""
+    return tuple(f"{number:02d}-{name}" for number, (name, _) in enumerate(recipe.stage_sections, 6))
+
+
+def evaluation_step(recipe: Recipe) -> str:
+    return f"{6 + len(recipe.stages):02d}-evaluation"
+
+
+def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
+    """The key of each step, in order."""
+    recipe, make = checked.recipe, _KeyMaker(checked)
+    space, kinds = checked.space_labels, sorted({spec.kind for specs in checked.space.values() for spec in specs})
+    learns_from = make.parent(training=True)
+    keys = {PARENT: make.parent()}
+    keys[LIBRARY] = make(LIBRARY, {"space": space, "library": recipe.library}, [learns_from], kinds)
+    keys[SCORES] = make(SCORES, recipe.scorer, [keys[LIBRARY]], [recipe.scorer.name])
+    priced = {"space": space, "scenario": recipe.scenario, "budget": recipe.budget, "cost_model": recipe.cost_model}
+    keys[COSTS] = make(COSTS, priced, [learns_from], [recipe.cost_model.name, *kinds])
+    inputs = [keys[LIBRARY], keys[SCORES], keys[COSTS]]
+    keys[SOLVE] = make(SOLVE, {"solver": recipe.solver, "search": recipe.search}, inputs, [recipe.solver.name])
+    keys[BUILD] = make(BUILD, {}, [keys[LIBRARY], keys[SOLVE]])
+    last = keys[BUILD]
+    for step, (name, options) in zip(stage_steps(recipe), recipe.stage_sections, strict=True):
+        last = keys[step] = make(step, options, [last], [name])
+    step = evaluation_step(recipe)
+    keys[step] = make(step, {}, [keys[PARENT], keys[BUILD], last])
+    return keys
+
+
+class _KeyMaker:
+    """Makes keys that all hold the recipe's seed and the versions of the engine and of the plugins that take part."""
+
+    def __init__(self, checked: CheckedRecipe) -> None:
+        self._recipe, self._plugins = checked.recipe, checked.plugins
+        self._files = fingerprint(checked.recipe.parent)
+
+    def __call__(self, step: str, config: object, inputs: Iterable[str] = (), plugins: Iterable[str] = ()) -> str:
+        versions = {name: self._plugins.version_of(name) for name in plugins}
+        versions["blockwright"] = version_of("blockwright") or "unknown"
+        return step_key(step, plain(config), tuple(inputs), versions, self._recipe.seed)
+
+    def parent(self, training: bool = False) -> str:
+        """Of the parent and its texts; `training` leaves out the evaluation text, which nothing learns from."""
+        text = self._recipe.text.model_dump(mode="json")
+        kept = {name: value for name, value in text.items() if not (training and name.startswith("evaluation"))}
+        return self(PARENT, {"parent": self._recipe.parent, "files": self._files, "text": kept})
+
+
+def plain(config: object) -> object:
+    """Settings as JSON has them."""
+    if isinstance(config, BaseModel):
+        return config.model_dump(mode="json")
+    if isinstance(config, dict):
+        return {key: plain(value) for key, value in config.items()}
+    return config

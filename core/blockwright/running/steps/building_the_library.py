@@ -1,0 +1,42 @@
+"""01-library: the weights of every variant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blockwright.construction import LibrarySettings
+from blockwright.files import write_json
+from blockwright.running.files import RunFiles
+from blockwright.running.steps.step import Step
+from blockwright.searching.pricing import Space
+
+if TYPE_CHECKING:
+    from blockwright.library import Library
+
+
+@dataclass(frozen=True)
+class LibraryStep(Step):
+    space: Space
+    settings: LibrarySettings
+    seed: int
+
+    def run(self, files: RunFiles, folder: Path) -> None:
+        """One file a sub-block, those that a killed run finished are kept; then `decisions.json` for the report."""
+        from blockwright.building.library import build_library
+
+        tokens = files.training_tokens
+        library = build_library(files.parent, self.space, files.variants, tokens, self.settings, folder, self.seed)
+        write_json(folder / "decisions.json", _decisions(library, tokens["heldback"].numel()))
+
+
+def _decisions(library: Library, tokens: int) -> dict[str, dict[str, dict[str, float]]]:
+    """By sub-block, variant and way of building it: expected loss on held-back text, in nats per token."""
+    return {
+        str(sub_block): {
+            label: {way: loss / tokens for way, loss in losses.items()}
+            for label, losses in library.decisions(sub_block).items()
+        }
+        for sub_block in library.sub_blocks()
+    }

@@ -1,0 +1,26 @@
+"""03-costs: what each variant takes, what is there in any case, and the budget as absolute limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockwright.costs import CostModel, Scenario
+from blockwright.files import write_json
+from blockwright.recipes.budget import Budget
+from blockwright.running.files import RunFiles
+from blockwright.running.steps.step import Step
+from blockwright.searching.pricing import Space, price
+
+
+@dataclass(frozen=True)
+class CostStep(Step):
+    space: Space
+    cost_model: CostModel
+    scenario: Scenario
+    budget: Budget
+
+    def run(self, files: RunFiles, folder: Path) -> None:
+        """Takes a moment: a changed budget or scenario redoes only this and what comes after."""
+        prices = price(files.parent, self.space, files.variants, self.cost_model, self.scenario)
+        write_json(folder / "costs.json", {**prices.to_dict(), "limits": dict(self.budget.limits(prices.parent))})

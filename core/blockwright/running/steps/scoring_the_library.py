@@ -1,0 +1,39 @@
+"""02-scores: what each variant loses, in nats per token, on text that the library has not seen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockwright.events import emit
+from blockwright.files import write_json
+from blockwright.running.files import RunFiles
+from blockwright.running.steps.step import Step
+from blockwright.scoring import ScoreContext, Scorer, Scores
+from blockwright.variants import SubBlock
+
+
+@dataclass(frozen=True)
+class ScoreStep(Step):
+    scorer: Scorer
+    seed: int
+
+    def run(self, files: RunFiles, folder: Path) -> None:
+        """One small file a sub-block under way, then `scores.json` of them all."""
+        parts = folder / "parts"
+        scored = {SubBlock.parse(path.stem) for path in parts.glob("*.json")}
+        context = ScoreContext(
+            files.parent, files.library, files.variants, files.tokens["scoring"], folder, self.seed, frozenset(scored)
+        )
+        total = len(files.parent.sub_blocks())
+        for sub_block, scores in self.scorer.score(context):
+            write_json(parts / f"{sub_block}.json", dict(scores))
+            scored.add(sub_block)
+            emit("scores_stored", done=len(scored), total=total, sub_block=str(sub_block))
+        write_json(folder / "scores.json", {str(sub_block): _read(parts, sub_block) for sub_block in sorted(scored)})
+
+
+def _read(parts: Path, sub_block: SubBlock) -> Scores:
+    scores: Scores = json.loads((parts / f"{sub_block}.json").read_text())
+    return scores

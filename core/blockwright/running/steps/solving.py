@@ -1,0 +1,33 @@
+"""04-solve: the search for the child, from scores and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockwright.files import write_json
+from blockwright.problem import Problem, Solver
+from blockwright.running.files import RunFiles
+from blockwright.running.steps.step import Step
+from blockwright.searching.problem_making import make_problem
+from blockwright.searching.search import SearchContext, SearchSettings, search
+
+
+@dataclass(frozen=True)
+class SolveStep(Step):
+    solver: Solver
+    settings: SearchSettings
+    seed: int
+
+    def run(self, files: RunFiles, folder: Path) -> None:
+        """Writes `solution.json`, without times, so that equal recipes give equal bytes."""
+        context = SearchContext(files.parent, files.library, files.variants, files.tokens["scoring"], self.seed)
+        result = search(context, stored_problem(files), self.solver, self.settings)
+        write_json(folder / "solution.json", result.to_dict())
+
+
+def stored_problem(files: RunFiles, limits: Mapping[str, float] | None = None) -> Problem:
+    """The problem of the stored scores and costs, within other limits where they are given."""
+    prices = files.prices()
+    return make_problem(files.scores(), prices.resources(), prices.fixed_resources, limits or files.limits())

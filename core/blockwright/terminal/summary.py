@@ -1,0 +1,115 @@
+"""What a run came to, in numbers that all come from files in its directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from blockwright.api import Run
+from blockwright.pictures.strip import Strip, strip_of
+from blockwright.plugins import installed_plugins
+from blockwright.problem import Solution
+from blockwright.running.directory import STARTED
+from blockwright.terminal.tables import Summary, Table, as_duration, as_resource
+
+MEASURES = ("kl_nats_per_token", "top1_agreement", "parent_perplexity", "child_perplexity")
+
+
+def run_summary(run: Run) -> Summary:
+    """Steps, size and quality, as far as the run has come."""
+    tables = [_step_table(run)]
+    data: dict[str, object] = {"directory": str(run.directory), "steps": run.steps}
+    strip = None
+    if "04-solve" in run.steps:
+        tables += solution_tables(run, run.solution)
+        strip = strip_of_solution(run, run.solution)
+        data["solution"] = asdict(run.solution)
+    evaluation = run.evaluation if run.steps and max(run.steps).endswith("-evaluation") else None
+    if evaluation is None:
+        goes_on = f"The run is not finished; `blockwright run {run.directory / 'recipe.yaml'}` goes on."
+        return Summary(data, tables, [goes_on], strip)
+    data |= {"evaluation": dict(evaluation), "child": str(run.child)}
+    return Summary(data, [*tables, _quality_table(evaluation)], _places(run), strip)
+
+
+def _places(run: Run) -> list[str]:
+    """Where to go from here."""
+    report = run.directory / "report" / "index.html"
+    return [f"The child is in {run.child}", *([f"The report is {report}"] if report.exists() else [])]
+
+
+def solution_summary(run: Run, solution: Solution) -> Summary:
+    """A child that was solved for but not built; its quality is only predicted."""
+    lines = [
+        f"Predicted loss: {solution.objective:.4f} nats per token (summed scores, which lie on the low side)",
+        f"{solution.status}, gap {solution.gap:.2%}, {solution.seconds:.2f} s",
+    ]
+    return Summary(asdict(solution), solution_tables(run, solution), lines, strip_of_solution(run, solution))
+
+
+def strip_of_solution(run: Run, solution: Solution) -> Strip:
+    """The child layer by layer, each sub-block's share in parameters."""
+    blocks = run.files.prices().blocks.items()
+    params = {name: {label: float(cost.parameters) for label, cost in costs.items()} for name, costs in blocks}
+    return strip_of(solution.variants, params)
+
+
+def solution_tables(run: Run, solution: Solution) -> list[Table]:
+    """What the child takes beside the parent, and which variants it has."""
+    parent = run.files.prices().parent
+    rows = [
+        (name, as_resource(name, taken), as_resource(name, parent[name]), f"{taken / parent[name]:.1%}")
+        for name, taken in solution.costs.items()
+        if name in parent
+    ]
+    return [Table("Child", ("resource", "child", "parent", "share"), rows), _variant_table(solution.variants)]
+
+
+def _variant_table(variants: Mapping[str, str]) -> Table:
+    """How many sub-blocks took each variant."""
+    counts: dict[tuple[str, str], int] = {}
+    for sub_block, label in variants.items():
+        key = (sub_block.split(".")[0], label)
+        counts[key] = counts.get(key, 0) + 1
+    rows = [(slot, label, str(count)) for (slot, label), count in sorted(counts.items())]
+    return Table("Variants", ("slot", "variant", "sub-blocks"), rows)
+
+
+def _step_table(run: Run) -> Table:
+    begun = [path.parent.name for path in sorted(run.directory.glob(f"*/{STARTED}"))]
+    rows = [(step, as_duration(run.steps[step]) if step in run.steps else "begun") for step in begun]
+    return Table(str(run.directory), ("step", "time"), rows)
+
+
+def _quality_table(evaluation: Mapping[str, object]) -> Table:
+    children = {name: figures for name, figures in evaluation.items() if isinstance(figures, dict)}
+    rows = [
+        (measure.replace("_", " "), *(f"{figures[measure]:.4g}" for figures in children.values()))
+        for measure in MEASURES
+        if all(measure in figures for figures in children.values())
+    ]
+    predicted = ("predicted kl nats per token", *(f"{evaluation['predicted']:.4g}" for _ in children))
+    return Table("On unseen text", ("measure", *children), [predicted, *rows])
+
+
+def plugins_summary() -> Summary:
+    """Everything installed, with the reason beside what is broken."""
+    plugins = installed_plugins()
+    data = [
+        {
+            "plugin": plugin.name,
+            "package": f"{plugin.distribution} {plugin.version}",
+            "provides": list(plugin.provides),
+            "broken": plugin.broken,
+        }
+        for plugin in plugins.table
+    ]
+    rows = [
+        (
+            plugin.name,
+            f"{plugin.distribution} {plugin.version}",
+            (plugin.broken and f"broken: {plugin.broken}") or ", ".join(plugin.provides),
+        )
+        for plugin in plugins.table
+    ]
+    return Summary(data, [Table("Plugins", ("plugin", "package", "provides"), rows)])

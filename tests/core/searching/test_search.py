@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from blockwright.child.assembly import assemble
+from blockwright.library import Library
+from blockwright.models.evaluation import evaluate
+from blockwright.parent import Parent
+from blockwright.plugins import Plugins
+from blockwright.problem import Choice, Problem
+from blockwright.scoring import ScoreContext, ScorerOptions
+from blockwright.searching.search import Children, SearchContext, SearchSettings, search
+
+
+@pytest.fixture(scope="module")
+def context(parent: Parent, library: Library, plugins: Plugins, unseen: torch.Tensor) -> SearchContext:
+    return SearchContext(parent, library, plugins.variants, unseen, seed=0)
+
+
+@pytest.fixture(scope="module")
+def problem(context: SearchContext, plugins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Problem:
+    """Least KL within 70 % of the parameters of the layers."""
+    score_context = ScoreContext(
+        context.parent, context.library, plugins.variants, context.tokens, tmp_path_factory.mktemp("scores"), 0
+    )
+    scores = dict(plugins.scorer("replace-one-block")(ScorerOptions()).score(score_context))
+
+    def choice(sub_block: object, spec: object) -> Choice:
+        shape = context.parent.shape(spec.slot)
+        parameters = plugins.variants[(spec.slot, spec.kind)].parameters(spec, shape)
+        return Choice(spec.label, scores[sub_block][spec.label], {"params": float(parameters)})
+
+    choices = {
+        str(sub_block): tuple(choice(sub_block, spec) for spec in context.library.variants(sub_block))
+        for sub_block in context.parent.sub_blocks()
+    }
+    whole = sum(max(one.costs["params"] for one in options) for options in choices.values())
+    return Problem(choices, {"params": 0.7 * whole})
+
+
+def test_the_search_stays_within_the_budget_and_never_ends_worse_than_it_began(
+    context: SearchContext, problem: Problem, plugins: Plugins
+) -> None:
+    solver = plugins.solver("highs")
+    once = search(context, problem, solver(solver.Options()), SearchSettings(rounds=0))
+    often = search(context, problem, solver(solver.Options()), SearchSettings(rounds=4, radius=3))
+    assert often.solution.costs["params"] <= problem.limits["params"]
+    assert often.realised <= once.realised
+    assert often.rounds[0].realised == once.realised
+    kept = [one.realised for one in often.rounds if one.kept]
+    assert kept == sorted(kept, reverse=True)
+    assert kept[-1] == often.realised
+
+
+def test_the_realised_divergence_is_that_of_the_assembled_child(
+    context: SearchContext, problem: Problem, plugins: Plugins
+) -> None:
+    solver = plugins.solver("highs")
+    result = search(context, problem, solver(solver.Options()), SearchSettings(rounds=1))
+    assignment = Children(context).assignment(result.solution.variants)
+    child = assemble(context.parent, context.library, assignment, plugins.variants)
+    every_position = torch.cat([context.tokens, context.tokens[:, :1]], dim=1)  # evaluation leaves the last one out
+    measured = evaluate(context.parent.stack(), child, every_position)
+    assert measured.kl_nats_per_token == pytest.approx(result.realised, rel=1e-4)
+
+
+def test_the_search_is_the_same_every_time(context: SearchContext, problem: Problem, plugins: Plugins) -> None:
+    solver = plugins.solver("highs")
+    first, second = (search(context, problem, solver(solver.Options()), SearchSettings(rounds=2)) for _ in range(2))
+    assert first.to_dict() == second.to_dict()
+
+
+def test_scores_around_a_child_tell_what_one_more_change_does(
+    context: SearchContext, problem: Problem, plugins: Plugins
+) -> None:
+    """Predicted against realised changes of the KL, over all single changes of a child: strongly correlated."""
+    children = Children(context)
+    centre = {
+        name: options[-1].variant if name == "attention.1" else "keep" for name, options in problem.choices.items()
+    }
+    before, around = children.realise(centre), children.scores_around(centre, problem, samples=8)
+    changes = [(name, one.variant) for name, options in problem.choices.items() for one in options]
+    predicted = torch.tensor([around[name][variant] for name, variant in changes])
+    realised = torch.tensor([children.realise({**centre, name: variant}) - before for name, variant in changes])
+    assert float(torch.corrcoef(torch.stack([predicted, realised]))[0, 1]) > 0.8
+    assert all(around[name][centre[name]] == 0 for name in centre)
