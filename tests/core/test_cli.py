@@ -124,7 +124,11 @@ def test_plugins_lists_what_is_installed() -> None:
 
 
 def test_interrupted_run_ends_with_130_and_says_how_to_go_on(recipe: Path) -> None:
-    process = subprocess.Popen([*COMMAND, "run", str(recipe)], stderr=subprocess.PIPE, text=True)
+    def hear_interrupts() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background inherits that they are ignored
+
+    command = [*COMMAND, "run", str(recipe)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("step_started step=01-library"):
