@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from common import peak_gib, print_table
 import blockwright
 from blockwright.api import Run
 from blockwright.child.configuration_blockwright import BlockwrightConfig
+from blockwright.graph.building import Outline, graph_of
 from blockwright.healing.refitting import Replaced
 from blockwright.models.evaluation import evaluate
 from blockwright.models.stack import LayerStack
 from blockwright.parent import Parent
+from blockwright.plugins import installed_plugins
 
 RECIPE = Path(__file__).with_name("quality.yaml")
 SHARES = {80: (), 60: ("search.rounds=3",)}  # overrides of the recipe: a round that pays takes a minute and a half
@@ -77,7 +80,8 @@ def _uniform(run: Run, share: int) -> Iterator[Row]:
 
 
 def _total(parent: Parent, width: int) -> float:
-    whole = sum(parent.source().read(name).numel() for name in parent.source().names())
+    """Parameters with all FFNs of one width."""
+    whole = graph_of(Outline.of(parent), {}, installed_plugins().variants).params
     config = parent.config
     return whole - 3 * config.hidden_size * (config.intermediate_size - width) * parent.layers
 
@@ -85,8 +89,8 @@ def _total(parent: Parent, width: int) -> float:
 def _width(parent: Parent, share: int) -> int:
     """The widest FFN that keeps the budget."""
     full = parent.config.intermediate_size
-    limit = _total(parent, full) * share / 100
-    return max(width for width in range(1, full + 1) if _total(parent, width) <= limit)
+    per_channel = _total(parent, 1) - _total(parent, 0)
+    return full - math.ceil(_total(parent, full) * (1 - share / 100) / per_channel)
 
 
 def _loudest(parent: Parent, calibration: torch.Tensor, width: int) -> list[torch.Tensor]:
