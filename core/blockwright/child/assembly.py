@@ -10,7 +10,7 @@ from blockwright.child.configuration_blockwright import BlockwrightConfig
 from blockwright.child.kinds import register_kinds
 from blockwright.library import Library
 from blockwright.models.stack import LayerStack
-from blockwright.variants import MODULE_NAMES, NORM_NAMES, BlockVariant, Slot, SubBlock, VariantSpec
+from blockwright.variants import MODULE_NAMES, BlockVariant, Slot, SubBlock, VariantSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +70,3 @@ def assemble(parent: Parent, library: Library, assignment: Assignment, variants:
     """The child as a stack that reads each layer from the library and the parent when it is asked for."""
     register_kinds(variants.values())
     return LayerStack(child_config(parent, assignment, variants), ChildSource(library, assignment))
-
-
-def norm_name(sub_block: SubBlock) -> str:
-    return f"model.layers.{sub_block.layer}.{NORM_NAMES[sub_block.slot]}.weight"
