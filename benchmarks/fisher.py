@@ -19,7 +19,7 @@ from blockwright.scoring import ScoreContext, Scores
 from blockwright.text.sets import TextSettings, load_tokens
 from blockwright.variants import SubBlock
 
-TOKENS = 512
+TOKENS = 1024
 TEXT = TextSettings(
     calibration=("pydoc:modules",), evaluation=("pydoc:topics",), calibration_tokens=16384, scoring_tokens=TOKENS
 )

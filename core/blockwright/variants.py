@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
 
     from blockwright.construction import SubBlockContext
+    from blockwright.costs.scenario import Work
+    from blockwright.hardware.operations import Operation
 
 Slot = Literal["attention", "ffn"]
 SLOTS: tuple[Slot, ...] = ("attention", "ffn")  # in the order that data takes
@@ -143,6 +145,13 @@ class BlockVariant(ABC):
     def kv_values_per_token(self, spec: VariantSpec, shape: SubBlockShape) -> int:
         """Number of values that one token leaves in the KV cache."""
         return 0
+
+    def operations(self, spec: VariantSpec, shape: SubBlockShape, work: Work) -> Iterable[Operation]:
+        """What one GPU does in a step, without the norm before it; by default the matrix products of all weights."""
+        from blockwright.costs.parts import linear_operations
+
+        alone = self.parameters(spec, shape) - shape.hidden_size
+        return linear_operations(alone, shape.hidden_size, work)
 
     @abstractmethod
     def layer_config(self, spec: VariantSpec, shape: SubBlockShape) -> dict[str, object]:

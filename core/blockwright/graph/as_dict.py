@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from blockwright.graph.block_graph import BlockGraph, GraphError, Node, NodeKind
-from blockwright.variants import Slot, VariantSpec
+from blockwright.variants import Slot, SubBlockShape, VariantSpec
 
 FORMAT: Literal[1] = 1
 
@@ -30,6 +31,19 @@ class _VariantRecord(_Record):
         return VariantSpec(self.slot, self.kind, tuple(self.options.items()))
 
 
+class _ShapeRecord(_Record):
+    slot: Slot
+    hidden_size: Count
+    attention_heads: Count
+    kv_heads: Count
+    head_dim: Count
+    ffn_width: Count
+    qkv_bias: bool = False
+    output_bias: bool = False
+    ffn_bias: bool = False
+    qk_norm: bool = False
+
+
 class _NodeRecord(_Record):
     name: Name
     kind: NodeKind
@@ -39,10 +53,12 @@ class _NodeRecord(_Record):
     kv_values_per_token: Count = 0
     layer: Count | None = None
     variant: _VariantRecord | None = None
+    shape: _ShapeRecord | None = None
 
     def node(self) -> Node:
-        fields = {name: getattr(self, name) for name in type(self).model_fields if name != "variant"}
-        return Node(**fields, variant=self.variant.spec() if self.variant else None)
+        fields = {name: getattr(self, name) for name in type(self).model_fields if name not in ("variant", "shape")}
+        shape = SubBlockShape(**self.shape.model_dump()) if self.shape else None
+        return Node(**fields, variant=self.variant.spec() if self.variant else None, shape=shape)
 
 
 class _GraphRecord(_Record):
@@ -68,8 +84,9 @@ def from_dict(data: object) -> BlockGraph:
 
 
 def _node_fields(node: Node) -> Mapping[str, object]:
+    fields = {name: getattr(node, name) for name in _NodeRecord.model_fields}
     variant = node.variant.to_dict() if node.variant else None
-    return {name: getattr(node, name) for name in _NodeRecord.model_fields if name != "variant"} | {"variant": variant}
+    return fields | {"variant": variant, "shape": asdict(node.shape) if node.shape else None}
 
 
 def _line(location: tuple[str | int, ...], message: str) -> str:

@@ -15,8 +15,8 @@ from typing import Literal
 
 import networkx as nx
 
-from blockwright.costs import BYTES, Precision
-from blockwright.variants import VariantSpec
+from blockwright.precision import BYTES, Precision
+from blockwright.variants import SubBlockShape, VariantSpec
 
 NodeKind = Literal["embedding", "norm", "attention", "ffn", "head"]
 SUB_BLOCK_KINDS: tuple[NodeKind, ...] = ("attention", "ffn")
@@ -49,6 +49,7 @@ class Node:
     kv_values_per_token: int = 0
     layer: int | None = None
     variant: VariantSpec | None = None
+    shape: SubBlockShape | None = None  # of the parent's sub-block that the variant replaces
 
     @property
     def label(self) -> str:

@@ -63,7 +63,7 @@ def _layer_nodes(outline: Outline, assignment: Assignment, variants: Variants) -
             norm_params, cached = min(hidden, params), variant.kv_values_per_token(spec, shape)
             name = str(SubBlock(layer, slot))
             yield Node(f"{name}.norm", "norm", hidden, hidden, norm_params, layer=layer)
-            yield Node(name, slot, hidden, hidden, params - norm_params, cached, layer, spec)
+            yield Node(name, slot, hidden, hidden, params - norm_params, cached, layer, spec, shape)
 
 
 def _check(outline: Outline, assignment: Assignment, variants: Variants) -> None:

@@ -34,7 +34,7 @@ class Kind(Generic[T]):
 
 VARIANT = Kind("variant", "register_block_variants", BlockVariant, "kind")  # type: ignore[type-abstract]
 FAMILY = Kind("model family", "register_model_families", ModelFamily, "model_type")  # type: ignore[type-abstract]
-COST_MODEL = Kind("cost model", "register_cost_models", CostModel)  # type: ignore[type-abstract]
+COST_MODEL = Kind("cost model", "register_cost_models", CostModel)
 SCORER = Kind("scorer", "register_scorers", Scorer)  # type: ignore[type-abstract]
 SOLVER = Kind("solver", "register_solvers", Solver)  # type: ignore[type-abstract]
 STAGE = Kind("stage", "register_stages", Stage)  # type: ignore[type-abstract]
@@ -89,10 +89,20 @@ def _checked_class(kind: Kind[object], provider: object) -> type:
     contract = f"{kind.contract.__module__}.{kind.contract.__name__}"
     if not isinstance(provider, type) or not issubclass(provider, kind.contract):
         raise BadPart(f"{kind.hook} returned {provider!r}, which is no subclass of {contract}")
+    _check_definitions(kind, provider, contract)
     if inspect.isabstract(provider):
         missing = ", ".join(sorted(getattr(provider, "__abstractmethods__", ())))
         raise BadPart(f"{kind.word} {provider.__name__} does not define {missing}, which {contract} asks for")
     return provider
+
+
+def _check_definitions(kind: Kind[object], provider: type, contract: str) -> None:
+    """One of each group of methods that a concrete contract leaves to its subclasses."""
+    for group in getattr(kind.contract, "must_define", ()):
+        if all(getattr(provider, name) is getattr(kind.contract, name) for name in group):
+            raise BadPart(
+                f"{kind.word} {provider.__name__} does not define {' or '.join(group)}, which {contract} asks for"
+            )
 
 
 def _key(kind: Kind[object], provider: type) -> Hashable:

@@ -17,7 +17,7 @@ from blockwright.problem import Solver
 from blockwright.recipes.feasibility import budget_mistakes
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
 from blockwright.recipes.parent_outline import outline_parent
-from blockwright.recipes.plugin_sections import make_named, make_stages
+from blockwright.recipes.plugin_sections import make_cost_model, make_named, make_stages
 from blockwright.recipes.reading import RawRecipe, Source, read_raw
 from blockwright.recipes.recipe import Recipe
 from blockwright.scoring import Scorer
@@ -69,12 +69,22 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
     space = check.space(parent)
     if check.mistakes or recipe is None or made is None or parent is None or space is None:
         raise raw.source.error(check.mistakes)
-    prices = price(parent, space, plugins.variants, made.cost_model, recipe.scenario)
+    prices = _priced(recipe, raw.source, parent, space, made.cost_model)
     too_tight = budget_mistakes(recipe.budget, prices, made.solver)
     if too_tight:
         raise raw.source.error(too_tight)
     whole = recipe.model_copy(update={"space": check.written_space})
     return CheckedRecipe(whole, raw.source, plugins, made, parent, space, prices)
+
+
+def _priced(recipe: Recipe, source: Source, parent: Parent, space: Space, cost_model: CostModel) -> Prices:
+    """What the machine cannot do in a scenario, and limits that nothing is known of, are mistakes of the recipe."""
+    try:
+        prices = price(parent, space, installed_plugins().variants, cost_model, recipe.all_scenarios)
+        recipe.budget.limits(prices.parent)
+    except UserError as error:
+        raise source.error(mistake_in(line) for line in error.lines) from None
+    return prices
 
 
 class _Check:
@@ -96,7 +106,7 @@ class _Check:
         """All plugins of the recipe, None where one of them is wrong."""
         data, plugins = self._data, self._plugins
         scorer, bad_scorer = make_named(plugins.scorers, "scorer", data.get("scorer"), "fisher")
-        costs, bad_costs = make_named(plugins.cost_models, "cost_model", data.get("cost_model"), "weights")
+        costs, bad_costs = make_cost_model(plugins.cost_models, data, self._source.file.parent)
         solver, bad_solver = make_named(plugins.solvers, "solver", data.get("solver"), "highs")
         stages, bad_stages = make_stages(plugins.stages, data.get("stages"))
         wrong = [*bad_scorer, *bad_costs, *bad_solver, *bad_stages]

@@ -9,20 +9,28 @@ from blockwright.recipes.budget import Budget
 from blockwright.recipes.mistakes import Mistake
 from blockwright.searching.pricing import Prices, least_resources
 from blockwright.searching.problem_making import make_problem
-from blockwright.terminal.tables import as_resource
+from blockwright.terminal.resources import as_resource, told_as
+
+
+def limits_within(budget: Budget, prices: Prices) -> Mapping[str, float]:
+    """The budget's limits, and the machine's memory where that is less or nothing was said of memory."""
+    limits = dict(budget.limits(prices.parent))
+    for name, bytes_there in prices.machine_limits.items():
+        limits[name] = min(limits.get(name, bytes_there), bytes_there)
+    return limits
 
 
 def budget_mistakes(budget: Budget, prices: Prices, solver: Solver) -> list[Mistake]:
     """Limits that no child keeps, with the least that can be reached; or all, where only each alone can be kept."""
-    limits, least = budget.limits(prices.parent), least_resources(prices)
+    limits, least = limits_within(budget, prices), least_resources(prices)
     alone = [
-        Mistake(("budget", name), too_tight(name, limit, least[name], prices.parent[name]))
+        Mistake(budget.path_of(name), _too_tight(name, limit, least[name], prices))
         for name, limit in limits.items()
         if limit < least[name]
     ]
     if alone or len(limits) < 2:
         return alone
-    free = {sub_block: dict.fromkeys(variants, 0.0) for sub_block, variants in prices.blocks.items()}
+    free = {sub_block: dict.fromkeys(variants, 0.0) for sub_block, variants in prices.main.blocks.items()}
     try:
         solver.solve(make_problem(free, prices.resources(), prices.fixed_resources, limits))
     except Infeasible:
@@ -30,11 +38,17 @@ def budget_mistakes(budget: Budget, prices: Prices, solver: Solver) -> list[Mist
     return []
 
 
-def too_tight(name: str, limit: float, least: float, parent: float) -> str:
+def _too_tight(name: str, limit: float, least: float, prices: Prices) -> str:
     """`no child of this space has less than 40.1 M params (29.8% of the parent's); the limit is 13.5 M`."""
-    reached = f"{as_resource(name, least)} {name} ({100 * least / parent:.1f}% of the parent's)"
-    return f"no child of this space has less than {reached}; the limit is {as_resource(name, limit)}"
+    share = f"({100 * least / prices.parent[name]:.1f}% of the parent's)"
+    if told_as(name).endswith("tokens_per_s"):
+        share = f"({prices.parent[name] / least:.2f}x the parent's)"
+        reached = f"no child of this space makes more than {as_resource(name, least)} {told_as(name)} {share}"
+    else:
+        reached = f"no child of this space has less than {as_resource(name, least)} {told_as(name)} {share}"
+    machine = prices.machine_limits.get(name) == limit
+    return f"{reached}; {'the machine has' if machine else 'the limit is'} {as_resource(name, limit)}"
 
 
 def _each(least: Mapping[str, float], limits: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} can be brought down to {as_resource(name, least[name])}" for name in limits)
+    return ", ".join(f"{told_as(name)} can be brought to {as_resource(name, least[name])}" for name in limits)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from blockwright.errors import did_you_mean
+from blockwright.costs import CostModel
+from blockwright.costs.choosing import best_cost_model
+from blockwright.errors import UserError, did_you_mean
+from blockwright.hardware.files import find_profile
+from blockwright.hardware.profile import HardwareProfile
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
 
 PluginT = TypeVar("PluginT")
@@ -59,3 +64,42 @@ def make_stages(known: Mapping[str, type[PluginT]], data: object) -> tuple[list[
         made += [] if stage is None else [stage]
         mistakes += wrong
     return made, mistakes
+
+
+def make_cost_model(known: Mapping[str, type[CostModel]], data: Mapping[str, object], beside: Path) -> Made[CostModel]:
+    """Of `hardware: h100-sxm` and `cost_model: {name: tables}`; without the latter, the one that suits the former."""
+    hardware, mistakes = _hardware(data.get("hardware"), beside)
+    section = data.get("cost_model")
+    if mistakes or (section is not None and not isinstance(section, Mapping)):
+        return None, mistakes
+    if section is None:
+        return _fitting(hardware)
+    name, options = section.get("name"), {key: value for key, value in section.items() if key != "name"}
+    at: KeyPath = ("cost_model", "name")
+    if not isinstance(name, str):
+        return None, []
+    if name not in known:
+        return None, [Mistake(at, f"no cost model is called '{name}'{did_you_mean(name, known)}")]
+    try:
+        return known[name](hardware, known[name].Options.model_validate(options)), []
+    except ValidationError as error:
+        return None, [mistake.under("cost_model") for mistake in mistakes_of(error, known[name].Options)]
+    except UserError as error:
+        return None, [Mistake(at, line) for line in error.lines]
+
+
+def _hardware(entry: object, beside: Path) -> Made[HardwareProfile]:
+    """The profile that a recipe names, None for a recipe that names none."""
+    if entry is None or not isinstance(entry, str):
+        return None, []
+    try:
+        return HardwareProfile.read(find_profile(entry, beside)), []
+    except UserError as error:
+        return None, [Mistake(("hardware",), line) for line in error.lines]
+
+
+def _fitting(hardware: HardwareProfile | None) -> Made[CostModel]:
+    try:
+        return best_cost_model(hardware)(hardware), []
+    except UserError as error:
+        return None, [Mistake(("cost_model",), line) for line in error.lines]

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from blockwright.construction import LibrarySettings
 from blockwright.costs import Scenario
 from blockwright.files import write_atomically
 from blockwright.parent import ParentSettings
 from blockwright.recipes.budget import Budget
+from blockwright.searching.pricing import MAIN
 from blockwright.searching.search import SearchSettings
 from blockwright.text.sets import TextSettings
 
@@ -53,14 +54,28 @@ class Recipe(BaseModel):
     text: TextSettings
     library: LibrarySettings = LibrarySettings()
     scorer: PluginSection = PluginSection(name="fisher")
-    cost_model: PluginSection = PluginSection(name="weights")
+    hardware: str | None = None
+    cost_model: PluginSection | None = None
     scenario: Scenario = Scenario()
+    scenarios: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], Scenario] = {}
     budget: Budget
     solver: PluginSection = PluginSection(name="highs")
     search: SearchSettings = SearchSettings()
     stages: tuple[Annotated[object, AfterValidator(_one_stage)], ...] = ()
     runs: str = "runs"
     seed: int = Field(default=0, ge=0, lt=2**63)
+
+    @field_validator("scenarios")
+    @classmethod
+    def _leaves_the_main_name(cls, scenarios: Mapping[str, Scenario]) -> Mapping[str, Scenario]:
+        if MAIN in scenarios:
+            raise ValueError(f"'{MAIN}' is the recipe's own; call this one otherwise")
+        return scenarios
+
+    @property
+    def all_scenarios(self) -> Mapping[str, Scenario]:
+        """The recipe's own scenario first, under the name that prices have for it."""
+        return {MAIN: self.scenario, **self.scenarios}
 
     @property
     def stage_sections(self) -> tuple[tuple[str, Mapping[str, object]], ...]:

@@ -110,7 +110,7 @@ def heat_maps(table: ScoreTable, costs: Costs | None, chosen: Mapping[str, str])
 def _largest_first(labels: set[str], slot: Slot, costs: Costs | None) -> tuple[str, ...]:
     """By parameters where the costs are known, else by name; `keep` is the largest."""
     sizes: dict[str, int] = {}
-    for name, prices in costs.blocks.items() if costs else ():
+    for name, prices in costs.main.blocks.items() if costs else ():
         if SubBlock.parse(name).slot == slot:
             sizes.update({label: price.parameters for label, price in prices.items()})
     return tuple(sorted(labels, key=lambda label: (label != "keep", -sizes.get(label, 0), label)))

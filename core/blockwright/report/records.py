@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict
 
 from blockwright.costs import Scenario
+from blockwright.searching.pricing import MAIN
 
 
 class Record(BaseModel):
@@ -21,17 +22,30 @@ class BlockPrice(Record):
     parameters: int
     weight_bytes: float
     kv_bytes_per_token: float
+    prefill_ms: float | None = None
+    decode_ms: float | None = None
     source: str
 
 
-class Costs(Record):
-    """`03-costs/costs.json`; `fixed` is embedding, final norm and head together."""
+class ScenarioCosts(Record):
+    """Prices in one scenario; `fixed` is embedding, final norm and head together."""
 
     scenario: Scenario
     blocks: Mapping[str, Mapping[str, BlockPrice]]
     fixed: BlockPrice
+
+
+class Costs(Record):
+    """`03-costs/costs.json`."""
+
+    scenarios: Mapping[str, ScenarioCosts]
     parent: Mapping[str, float]
     limits: Mapping[str, float]
+
+    @property
+    def main(self) -> ScenarioCosts:
+        """In the recipe's own scenario."""
+        return self.scenarios[MAIN]
 
 
 class Chosen(Record):

@@ -15,7 +15,8 @@ from blockwright.report.records import Costs
 from blockwright.report.rounds_chart import rounds_chart
 from blockwright.report.sizes import breakdowns
 from blockwright.report.verdict import nats, percent, verdict
-from blockwright.terminal.tables import as_count, as_duration, as_resource
+from blockwright.terminal.resources import as_resource
+from blockwright.terminal.tables import as_count, as_duration
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _strip(costs: Costs | None, chosen: Mapping[str, str]) -> str:
         return ""
     params = {
         name: {label: float(price.parameters) for label, price in prices.items()}
-        for name, prices in costs.blocks.items()
+        for name, prices in costs.main.blocks.items()
     }
     return Markup(strip_html(strip_of(chosen, params), "One column a layer, filled as far as weights are kept"))
 

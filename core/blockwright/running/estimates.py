@@ -60,7 +60,7 @@ def _variant_parameters(prices: Prices) -> float:
     return float(
         sum(
             cost.parameters
-            for variants in prices.blocks.values()
+            for variants in prices.main.blocks.values()
             for label, cost in variants.items()
             if label != "keep"
         )

@@ -41,7 +41,7 @@ def plan_steps(checked: CheckedRecipe) -> tuple[Step, ...]:
         ParentStep(PARENT, keys[PARENT], recipe.parent, recipe.text, seed),
         LibraryStep(LIBRARY, keys[LIBRARY], checked.space, recipe.library, seed),
         ScoreStep(SCORES, keys[SCORES], made.scorer, seed),
-        CostStep(COSTS, keys[COSTS], checked.space, made.cost_model, recipe.scenario, recipe.budget),
+        CostStep(COSTS, keys[COSTS], checked.space, made.cost_model, recipe.all_scenarios, recipe.budget),
         SolveStep(SOLVE, keys[SOLVE], made.solver, recipe.search, seed),
         BuildStep(BUILD, keys[BUILD]),
         *_stages_and_evaluation(checked, keys),

@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 
 from blockwright.recipes.checking import CheckedRecipe
+from blockwright.recipes.feasibility import limits_within
 from blockwright.running.directory import RunDirectory
 from blockwright.running.estimates import Estimate, estimate
 from blockwright.running.pipeline import plan_steps
 from blockwright.searching.pricing import least_resources
-from blockwright.terminal.tables import Summary, Table, as_bytes, as_duration, as_resource
+from blockwright.terminal.resources import as_resource, told_as
+from blockwright.terminal.tables import Summary, Table, as_bytes, as_duration
 
 
 def make_plan(checked: CheckedRecipe) -> Summary:
@@ -22,7 +24,7 @@ def make_plan(checked: CheckedRecipe) -> Summary:
         "space": checked.space_labels,
         "children": str(children_in(checked)),
         "parent": dict(checked.prices.parent),
-        "limits": dict(checked.recipe.budget.limits(checked.prices.parent)),
+        "limits": dict(limits_within(checked.recipe.budget, checked.prices)),
         "least": least_resources(checked.prices),
         "steps": states,
         "seconds": dict(expected.seconds),
@@ -68,8 +70,8 @@ def _ranges(layers: list[str]) -> str:
 def _budget_table(checked: CheckedRecipe) -> Table:
     parent, least = checked.prices.parent, least_resources(checked.prices)
     rows = [
-        (name, as_resource(name, limit), as_resource(name, parent[name]), as_resource(name, least[name]))
-        for name, limit in checked.recipe.budget.limits(parent).items()
+        (told_as(name), as_resource(name, limit), as_resource(name, parent[name]), as_resource(name, least[name]))
+        for name, limit in limits_within(checked.recipe.budget, checked.prices).items()
     ]
     return Table("Budget", ("resource", "limit", "parent", "least in this space"), rows)
 

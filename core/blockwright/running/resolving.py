@@ -10,7 +10,7 @@ from blockwright.errors import UserError
 from blockwright.plugins import installed_plugins
 from blockwright.problem import Solution, Solver
 from blockwright.recipes.budget import Budget
-from blockwright.recipes.feasibility import budget_mistakes
+from blockwright.recipes.feasibility import budget_mistakes, limits_within
 from blockwright.recipes.mistakes import mistakes_of
 from blockwright.recipes.plugin_sections import make_named
 from blockwright.recipes.reading import Override, RawRecipe, Source, parse_overrides, read_raw
@@ -42,7 +42,7 @@ def solve_again(files: RunFiles, limits: Limits) -> Solution:
     too_tight = budget_mistakes(budget, prices, solver)
     if too_tight:
         raise raw.source.error(too_tight)
-    return solver.solve(stored_problem(files, budget.limits(prices.parent)))
+    return solver.solve(stored_problem(files, limits_within(budget, prices)))
 
 
 def _with_limits(raw: RawRecipe, limits: Limits) -> RawRecipe:

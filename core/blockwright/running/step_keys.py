@@ -34,8 +34,15 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
     keys = {PARENT: make.parent()}
     keys[LIBRARY] = make(LIBRARY, {"space": space, "library": recipe.library}, [learns_from], kinds)
     keys[SCORES] = make(SCORES, recipe.scorer, [keys[LIBRARY]], [recipe.scorer.name])
-    priced = {"space": space, "scenario": recipe.scenario, "budget": recipe.budget, "cost_model": recipe.cost_model}
-    keys[COSTS] = make(COSTS, priced, [learns_from], [recipe.cost_model.name, *kinds])
+    cost_model = checked.made.cost_model
+    priced = {
+        "space": space,
+        "scenarios": dict(recipe.all_scenarios),
+        "budget": recipe.budget,
+        "cost_model": cost_model.options,
+        "hardware": cost_model.hardware and cost_model.hardware.fingerprint,
+    }
+    keys[COSTS] = make(COSTS, priced, [learns_from], [cost_model.name, *kinds])
     inputs = [keys[LIBRARY], keys[SCORES], keys[COSTS]]
     keys[SOLVE] = make(SOLVE, {"solver": recipe.solver, "search": recipe.search}, inputs, [recipe.solver.name])
     keys[BUILD] = make(BUILD, {}, [keys[LIBRARY], keys[SOLVE]])

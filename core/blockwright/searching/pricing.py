@@ -1,4 +1,8 @@
-"""Prices of a whole search space: every variant, what is there whatever is chosen, and the parent's totals."""
+"""Prices of a whole search space: every variant in every scenario, what no variant changes, the parent's totals.
+
+Resources are named as limits are: `params`, `memory`, `decode_ms`; those of a named scenario begin with its name, as
+`chat.decode_ms` does.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from blockwright.child.assembly import Variants
-from blockwright.costs import BYTES, BlockCost, CostModel, Scenario
+from blockwright.costs import BlockCost, CostModel, Scenario
+from blockwright.costs.parts import PlacedVariant
+from blockwright.graph.building import Outline, graph_of
 from blockwright.variants import SubBlock, VariantSpec
 
 if TYPE_CHECKING:
@@ -15,72 +21,140 @@ if TYPE_CHECKING:
 
 Space = Mapping[SubBlock, Sequence[VariantSpec]]
 Resources = Mapping[str, float]
+Scenarios = Mapping[str, Scenario]
+MAIN = "scenario"  # the name of the recipe's own scenario, whose resources carry no prefix
 
 
 @dataclass(frozen=True)
-class Prices:
+class ScenarioPrices:
     """Costs in one scenario; `blocks` by sub-block and variant label, `fixed` for embedding, final norm and head."""
 
     scenario: Scenario
     blocks: Mapping[str, Mapping[str, BlockCost]]
     fixed: BlockCost
+
+    def to_dict(self) -> dict[str, object]:
+        blocks = {name: {label: asdict(cost) for label, cost in costs.items()} for name, costs in self.blocks.items()}
+        return {"scenario": self.scenario.model_dump(), "blocks": blocks, "fixed": asdict(self.fixed)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> ScenarioPrices:
+        """The inverse of `to_dict`."""
+        blocks, fixed = data["blocks"], data["fixed"]
+        assert isinstance(blocks, dict) and isinstance(fixed, dict)
+        priced = {name: {label: BlockCost(**cost) for label, cost in costs.items()} for name, costs in blocks.items()}
+        return cls(Scenario.model_validate(data["scenario"]), priced, BlockCost(**fixed))
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Costs in all scenarios, the parent's totals, and what the machine's memory can hold of each GPU's share."""
+
+    scenarios: Mapping[str, ScenarioPrices]
     parent: Resources
+    usable_bytes: float | None = None
+
+    @property
+    def main(self) -> ScenarioPrices:
+        """In the recipe's own scenario."""
+        return self.scenarios[MAIN]
 
     def resources(self) -> dict[str, dict[str, Resources]]:
-        """What each variant takes, by the names that budgets use."""
+        """What each variant takes, by sub-block and label."""
         return {
-            sub_block: {label: cost.resources(self.scenario) for label, cost in variants.items()}
-            for sub_block, variants in self.blocks.items()
+            sub_block: {
+                label: _joined({name: (priced.blocks[sub_block][label], priced.scenario) for name, priced in self.all})
+                for label in variants
+            }
+            for sub_block, variants in self.main.blocks.items()
         }
 
     @property
     def fixed_resources(self) -> Resources:
-        return self.fixed.resources(self.scenario)
+        return _joined({name: (priced.fixed, priced.scenario) for name, priced in self.all})
+
+    @property
+    def all(self) -> Sequence[tuple[str, ScenarioPrices]]:
+        return tuple(self.scenarios.items())
+
+    @property
+    def machine_limits(self) -> Resources:
+        """The memory of the machine in every scenario, where it is known."""
+        if self.usable_bytes is None:
+            return {}
+        return {_prefixed(name, "memory"): self.usable_bytes for name in self.scenarios}
 
     def to_dict(self) -> dict[str, object]:
-        return {
-            "scenario": self.scenario.model_dump(),
-            "blocks": {
-                name: {label: asdict(cost) for label, cost in costs.items()} for name, costs in self.blocks.items()
-            },
-            "fixed": asdict(self.fixed),
-            "parent": dict(self.parent),
-        }
+        scenarios = {name: priced.to_dict() for name, priced in self.scenarios.items()}
+        return {"scenarios": scenarios, "parent": dict(self.parent), "usable_bytes": self.usable_bytes}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Prices:
         """The inverse of `to_dict`."""
-        blocks, fixed, parent = data["blocks"], data["fixed"], data["parent"]
-        assert isinstance(blocks, dict) and isinstance(fixed, dict) and isinstance(parent, dict)
-        return cls(
-            Scenario.model_validate(data["scenario"]),
-            {name: {label: BlockCost(**cost) for label, cost in costs.items()} for name, costs in blocks.items()},
-            BlockCost(**fixed),
-            parent,
+        scenarios, parent, usable = data["scenarios"], data["parent"], data["usable_bytes"]
+        assert (
+            isinstance(scenarios, dict) and isinstance(parent, dict) and (usable is None or isinstance(usable, float))
         )
+        return cls({name: ScenarioPrices.from_dict(one) for name, one in scenarios.items()}, parent, usable)
 
 
-def price(parent: Parent, space: Space, variants: Variants, cost_model: CostModel, scenario: Scenario) -> Prices:
+def price(parent: Parent, space: Space, variants: Variants, cost_model: CostModel, scenarios: Scenarios) -> Prices:
     """Asks the cost model for every variant once; needs the parent's config and none of its weights."""
-
-    def cost(spec: VariantSpec) -> BlockCost:
-        return cost_model.block(variants[(spec.slot, spec.kind)], spec, parent.shape(spec.slot), scenario)
-
-    blocks = {str(sub_block): {spec.label: cost(spec) for spec in specs} for sub_block, specs in space.items()}
-    fixed = fixed_cost(parent, scenario)
-    kept = [cost(VariantSpec(sub_block.slot, "keep")).resources(scenario) for sub_block in parent.sub_blocks()]
-    totals = {
-        name: value + sum(resources[name] for resources in kept) for name, value in fixed.resources(scenario).items()
+    graph = graph_of(Outline.of(parent), {}, variants)
+    priced = {
+        name: ScenarioPrices(
+            scenario, _blocks(scenario, parent, space, variants, cost_model), cost_model.fixed(graph, scenario)
+        )
+        for name, scenario in scenarios.items()
     }
-    return Prices(scenario, blocks, fixed, totals)
+    usable = None if cost_model.hardware is None else cost_model.hardware.usable_bytes
+    return Prices(priced, _parent_totals(parent, variants, cost_model, priced), usable)
 
 
-def fixed_cost(parent: Parent, scenario: Scenario) -> BlockCost:
-    """Embedding, final norm and head; a tied head is the embedding and counts once."""
-    config = parent.config
-    embeddings = 1 if config.tie_word_embeddings else 2
-    parameters = int(config.vocab_size * config.hidden_size * embeddings + config.hidden_size)
-    return BlockCost(parameters, float(parameters * BYTES[scenario.weights]), 0.0)
+def _blocks(
+    scenario: Scenario, parent: Parent, space: Space, variants: Variants, cost_model: CostModel
+) -> Mapping[str, Mapping[str, BlockCost]]:
+    costs: dict[VariantSpec, BlockCost] = {}
+    for specs in space.values():
+        for spec in specs:
+            if spec not in costs:
+                costs[spec] = cost_model.block(_placed(spec, parent, variants), scenario)
+    return {str(sub_block): {spec.label: costs[spec] for spec in specs} for sub_block, specs in space.items()}
+
+
+def _placed(spec: VariantSpec, parent: Parent, variants: Variants) -> PlacedVariant:
+    return PlacedVariant(variants[(spec.slot, spec.kind)], spec, parent.shape(spec.slot))
+
+
+def _parent_totals(
+    parent: Parent, variants: Variants, cost_model: CostModel, priced: Mapping[str, ScenarioPrices]
+) -> Resources:
+    """Of the parent as it is, whether the space lets its sub-blocks be kept or not."""
+    totals: dict[str, float] = {}
+    for name, prices in priced.items():
+        kept = {
+            slot: cost_model.block(_placed(VariantSpec(slot, "keep"), parent, variants), prices.scenario)
+            for slot in {sub_block.slot for sub_block in parent.sub_blocks()}
+        }
+        costs = [prices.fixed, *(kept[sub_block.slot] for sub_block in parent.sub_blocks())]
+        for cost in costs:
+            for resource, value in _joined({name: (cost, prices.scenario)}).items():
+                totals[resource] = totals.get(resource, 0.0) + value
+    return totals
+
+
+def _joined(costs: Mapping[str, tuple[BlockCost, Scenario]]) -> dict[str, float]:
+    """One mapping of resources in all scenarios; parameters are the same in each, and the main one's."""
+    return {
+        _prefixed(name, resource): value
+        for name, (cost, scenario) in costs.items()
+        for resource, value in cost.resources(scenario).items()
+        if name == MAIN or resource != "params"
+    }
+
+
+def _prefixed(scenario: str, resource: str) -> str:
+    return resource if scenario == MAIN else f"{scenario}.{resource}"
 
 
 def least_resources(prices: Prices) -> dict[str, float]:

@@ -10,7 +10,8 @@ from blockwright.pictures.strip import Strip, strip_of
 from blockwright.plugins import installed_plugins
 from blockwright.problem import Solution
 from blockwright.running.directory import STARTED
-from blockwright.terminal.tables import Summary, Table, as_duration, as_resource
+from blockwright.terminal.resources import as_resource, as_share, told_as
+from blockwright.terminal.tables import Summary, Table, as_duration
 
 MEASURES = ("kl_nats_per_token", "top1_agreement", "parent_perplexity", "child_perplexity")
 
@@ -49,7 +50,7 @@ def solution_summary(run: Run, solution: Solution) -> Summary:
 
 def strip_of_solution(run: Run, solution: Solution) -> Strip:
     """The child layer by layer, each sub-block's share in parameters."""
-    blocks = run.files.prices().blocks.items()
+    blocks = run.files.prices().main.blocks.items()
     params = {name: {label: float(cost.parameters) for label, cost in costs.items()} for name, costs in blocks}
     return strip_of(solution.variants, params)
 
@@ -58,7 +59,12 @@ def solution_tables(run: Run, solution: Solution) -> list[Table]:
     """What the child takes beside the parent, and which variants it has."""
     parent = run.files.prices().parent
     rows = [
-        (name, as_resource(name, taken), as_resource(name, parent[name]), f"{taken / parent[name]:.1%}")
+        (
+            told_as(name),
+            as_resource(name, taken),
+            as_resource(name, parent[name]),
+            as_share(name, taken, parent[name]),
+        )
         for name, taken in solution.costs.items()
         if name in parent
     ]

@@ -84,7 +84,3 @@ def as_duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.3g} min" if seconds < 5400 else f"{seconds / 3600:.3g} h"
-
-
-def as_resource(name: str, value: float) -> str:
-    return as_bytes(value) if name == "memory" else as_count(value)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from blockwright.costs import BYTES, BlockCost, CostModel, Scenario
+from blockwright.costs import CostModel, Time, Work
+from blockwright.costs.parts import Part
+from blockwright.hardware.profile import HardwareProfile
 from blockwright.plugins import hookimpl
-from blockwright.variants import BlockVariant, SubBlockShape, VariantSpec
 
 
 class WeightCosts(CostModel):
-    """Counts; exact for every variant that counts its own parameters and KV values rightly."""
+    """Counts and no times; exact for every variant that counts its own parameters and KV values rightly."""
 
     name = "weights"
 
-    def block(self, variant: BlockVariant, spec: VariantSpec, shape: SubBlockShape, scenario: Scenario) -> BlockCost:
-        parameters = variant.parameters(spec, shape)
-        return BlockCost(
-            parameters=parameters,
-            weight_bytes=float(parameters * BYTES[scenario.weights]),
-            kv_bytes_per_token=float(variant.kv_values_per_token(spec, shape) * BYTES[scenario.kv]),
-        )
+    @classmethod
+    def suits(cls, hardware: HardwareProfile | None) -> int:
+        return 1 if hardware is None else 0
+
+    def time(self, part: Part, work: Work) -> Time | None:
+        return None
 
 
 @hookimpl

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from blockwright.costs.parts import attention_operations, ffn_operations
 from blockwright.variants import BlockVariant, SubBlockShape, VariantOptions, VariantSpec, Weights
 from blockwright_plugins.variants.counting import keep_parameters
 
 if TYPE_CHECKING:
     from blockwright.construction import SubBlockContext
+    from blockwright.costs import Work
+    from blockwright.hardware.operations import Operation
 
 
 class _Keep(BlockVariant):
@@ -37,8 +40,14 @@ class KeepAttention(_Keep):
     def kv_values_per_token(self, spec: VariantSpec, shape: SubBlockShape) -> int:
         return 2 * shape.kv_heads * shape.head_dim
 
+    def operations(self, spec: VariantSpec, shape: SubBlockShape, work: Work) -> Iterable[Operation]:
+        return attention_operations(shape, shape.kv_heads, work)
+
 
 class KeepFFN(_Keep):
     """The parent's FFN as it is."""
 
     slot = "ffn"
+
+    def operations(self, spec: VariantSpec, shape: SubBlockShape, work: Work) -> Iterable[Operation]:
+        return ffn_operations(shape, shape.ffn_width, work)

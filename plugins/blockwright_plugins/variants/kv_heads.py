@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import field_validator
 
+from blockwright.costs.parts import attention_operations
 from blockwright.variants import BlockVariant, SubBlockShape, VariantError, VariantOptions, VariantSpec, Weights
 from blockwright_plugins.variants.counting import attention_parameters, share_of
 
 if TYPE_CHECKING:
     from blockwright.construction import SubBlockContext
+    from blockwright.costs import Work
+    from blockwright.hardware.operations import Operation
 
 
 class KVHeadsOptions(VariantOptions):
@@ -54,6 +57,9 @@ class KVHeads(BlockVariant):
 
     def kv_values_per_token(self, spec: VariantSpec, shape: SubBlockShape) -> int:
         return 2 * _heads(spec) * shape.head_dim
+
+    def operations(self, spec: VariantSpec, shape: SubBlockShape, work: Work) -> Iterable[Operation]:
+        return attention_operations(shape, _heads(spec), work)
 
     def layer_config(self, spec: VariantSpec, shape: SubBlockShape) -> dict[str, object]:
         return {"num_key_value_heads": _heads(spec)}

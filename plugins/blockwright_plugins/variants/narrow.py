@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import field_validator
 
+from blockwright.costs.parts import ffn_operations
 from blockwright.variants import (
     BlockVariant,
     ParentRows,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from blockwright.building.channels import FFNMoments, Refit
     from blockwright.construction import SubBlockContext
+    from blockwright.costs import Work
+    from blockwright.hardware.operations import Operation
 
 
 class NarrowOptions(VariantOptions):
@@ -58,6 +61,9 @@ class NarrowFFN(BlockVariant):
 
     def parameters(self, spec: VariantSpec, shape: SubBlockShape) -> int:
         return ffn_parameters(shape, _width(spec))
+
+    def operations(self, spec: VariantSpec, shape: SubBlockShape, work: Work) -> Iterable[Operation]:
+        return ffn_operations(shape, _width(spec), work)
 
     def layer_config(self, spec: VariantSpec, shape: SubBlockShape) -> dict[str, object]:
         return {"intermediate_size": _width(spec)}

@@ -19,12 +19,16 @@ def price(parameters: int, kv_bytes: float = 0.0) -> BlockPrice:
 
 COSTS = Costs.model_validate(
     {
-        "scenario": {"batch": 2, "input_tokens": 30, "output_tokens": 20},
-        "blocks": {
-            "attention.0": {"keep": price(100, 8.0), "kv_heads=1": price(70, 4.0), "skip": price(0)},
-            "ffn.0": {"keep": price(300), "narrow=8": price(150)},
+        "scenarios": {
+            "scenario": {
+                "scenario": {"batch": 2, "input_tokens": 30, "output_tokens": 20},
+                "blocks": {
+                    "attention.0": {"keep": price(100, 8.0), "kv_heads=1": price(70, 4.0), "skip": price(0)},
+                    "ffn.0": {"keep": price(300), "narrow=8": price(150)},
+                },
+                "fixed": price(1010),
+            }
         },
-        "fixed": price(1010),
         "parent": {"params": 1410.0, "memory": 3620.0},
         "limits": {"params": 1300.0},
     }
@@ -64,6 +68,7 @@ def test_untied_head_stands_apart_from_the_embedding() -> None:
 
 
 def test_parent_without_a_cache_has_no_share_of_it() -> None:
-    free = COSTS.model_copy(update={"blocks": {"ffn.0": COSTS.blocks["ffn.0"]}})
+    main = COSTS.main.model_copy(update={"blocks": {"ffn.0": COSTS.main.blocks["ffn.0"]}})
+    free = COSTS.model_copy(update={"scenarios": {"scenario": main}})
     _, memory = breakdowns(free, CHOSEN, None)
     assert memory.parts[-1].share is None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from blockwright.costs import CostModel, Scenario
 from blockwright.files import write_json
 from blockwright.recipes.budget import Budget
+from blockwright.recipes.feasibility import limits_within
 from blockwright.running.files import RunFiles
 from blockwright.running.steps.step import Step
 from blockwright.searching.pricing import Space, price
@@ -17,10 +19,10 @@ from blockwright.searching.pricing import Space, price
 class CostStep(Step):
     space: Space
     cost_model: CostModel
-    scenario: Scenario
+    scenarios: Mapping[str, Scenario]
     budget: Budget
 
     def run(self, files: RunFiles, folder: Path) -> None:
         """Takes a moment: a changed budget or scenario redoes only this and what comes after."""
-        prices = price(files.parent, self.space, files.variants, self.cost_model, self.scenario)
-        write_json(folder / "costs.json", {**prices.to_dict(), "limits": dict(self.budget.limits(prices.parent))})
+        prices = price(files.parent, self.space, files.variants, self.cost_model, self.scenarios)
+        write_json(folder / "costs.json", {**prices.to_dict(), "limits": dict(limits_within(self.budget, prices))})
