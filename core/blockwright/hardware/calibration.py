@@ -65,8 +65,13 @@ def fit_times(compute_ms: Floats, memory_ms: Floats, measured_ms: Floats, start:
         return value
 
     optimiser.step(closure)
-    fixed_us, compute, bandwidth, sharpness = numbers.detach().clamp(-12, 5).exp().tolist()
+    fixed_us, compute, bandwidth, sharpness = map(_rounded, numbers.detach().clamp(-12, 5).exp().tolist())
     return Efficiency(fixed_us=fixed_us, compute=compute, bandwidth=bandwidth, sharpness=min(max(sharpness, 0.5), 20.0))
+
+
+def _rounded(number: float) -> float:
+    """To the five digits that a profile's file has, so that a saved profile is the same when it is read."""
+    return float(f"{number:.5g}")
 
 
 def _rows(profile: HardwareProfile, tables: Sequence[Table]) -> tuple[Floats, Floats, Floats]:

@@ -74,10 +74,9 @@ class Tables:
         )
 
     def with_tables(self, tables: Sequence[Table]) -> Tables:
-        """These in place of those of the same kind and variety, and beside the others."""
-        new = {(table.kind, table.variety): table for table in tables}
-        kept = tuple(table for table in self.all if (table.kind, table.variety) not in new)
-        return Tables((*kept, *tables))
+        """These in place of those of the same kind and variety, and beside the others; in the order of files."""
+        every = {(table.kind, table.variety): table for table in (*self.all, *tables)}
+        return Tables(tuple(sorted(every.values(), key=_place)))
 
     @cached_property
     def _by_variety(self) -> Mapping[tuple[str, Variety], Table]:
@@ -87,7 +86,7 @@ class Tables:
 def read_tables(folder: Path) -> Tables:
     """All `KIND.parquet` and `KIND.csv` of a folder."""
     files = sorted([*folder.glob("*.parquet"), *folder.glob("*.csv")])
-    return Tables(tuple(table for file in files if file.stem in KINDS for table in read_table(file)))
+    return Tables().with_tables([table for file in files if file.stem in KINDS for table in read_table(file)])
 
 
 def read_table(file: Path) -> tuple[Table, ...]:
@@ -111,13 +110,14 @@ def read_table(file: Path) -> tuple[Table, ...]:
 
 
 def write_tables(tables: Tables, folder: Path, source: str = "") -> None:
-    """One `KIND.parquet` a kind; `source` goes into each file's metadata."""
+    """One `KIND.parquet` a kind, of the very numbers; `source` goes into each file's metadata."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
     for kind in dict.fromkeys(table.kind for table in tables.all):
         with write_atomically(folder / f"{kind}.parquet") as beside:
-            written = pa.concat_tables([_as_arrow(table) for table in tables.all if table.kind == kind])
+            every = [_as_arrow(table) for table in tables.all if table.kind == kind]
+            written = pa.concat_tables(every, promote_options="permissive")
             written = written.replace_schema_metadata({"source": source, "operation": kind})
             parquet.write_table(written, beside, compression="zstd", compression_level=19)
 
@@ -128,7 +128,9 @@ def _as_arrow(table: Table) -> pyarrow.Table:
     operation, rows = KINDS[table.kind], len(table.latency_ms)
     columns = {name: pa.array([value] * rows) for name, value in zip(operation.varies_by, table.variety, strict=True)}
     sizes = {name: pa.array(table.sizes[:, at].astype(np.int64)) for at, name in enumerate(operation.sized_by)}
-    return pa.table({**columns, **sizes, "latency_ms": pa.array(table.latency_ms.astype(np.float32))})
+    short = table.latency_ms.astype(np.float32)
+    latency = short if (short == table.latency_ms).all() else table.latency_ms
+    return pa.table({**columns, **sizes, "latency_ms": pa.array(latency)})
 
 
 def _columns(file: Path) -> Mapping[str, Column]:
@@ -207,6 +209,11 @@ def _decoded(names: Sequence[str], codes: Floats) -> Variety:
         get_args(Precision)[int(code)] if name == "precision" else int(code)
         for name, code in zip(names, codes, strict=True)
     )
+
+
+def _place(table: Table) -> tuple[object, ...]:
+    precisions = get_args(Precision)
+    return (table.kind, *(precisions.index(one) if one in precisions else one for one in table.variety))
 
 
 def _first_line(error: Exception) -> str:

@@ -76,7 +76,13 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     words = _WORDS.get(detail["type"])
     if words is None:
         return f"{detail['msg']}, got {shown(detail['input'])}"
-    return words.format(input=shown(detail["input"]), **detail.get("ctx", {}))
+    bounds = {name: _plain(value) for name, value in detail.get("ctx", {}).items()}
+    return words.format(input=shown(detail["input"]), **bounds)
+
+
+def _plain(bound: object) -> object:
+    """`0` for `0.0`."""
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
 
 
 def fields_as_written(model: type[BaseModel]) -> dict[str, FieldInfo]:
@@ -113,13 +119,19 @@ def _path_in_the_file(location: Sequence[str | int], model: type[BaseModel], unk
 
 def model_at(model: type[BaseModel], location: Iterable[str | int]) -> type[BaseModel] | None:
     """The model that a location is inside of, None where there is none."""
-    current: type[BaseModel] | None = model
+    annotation: object = model
     for part in location:
-        if current is None or isinstance(part, int):
-            continue
-        field = fields_as_written(current).get(part)
-        current = _model_in(field.annotation) if field else current
-    return current
+        annotation = _annotation_at(annotation, part)
+    return _model_in(annotation)
+
+
+def _annotation_at(annotation: object, part: str | int) -> object:
+    """Of a mapping's value, a list's item or a model's field; unchanged for the name of a union's alternative."""
+    if get_origin(annotation) is Mapping:
+        return get_args(annotation)[1]
+    model = _model_in(annotation)
+    field = fields_as_written(model).get(str(part)) if model else None
+    return field.annotation if field else annotation
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:
