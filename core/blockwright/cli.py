@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from blockwright.cli_hardware import app as hardware_app
 from blockwright.terminal.outcomes import reported
 
 app = typer.Typer(
@@ -16,6 +17,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+app.add_typer(hardware_app, name="hardware")
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe's YAML file.", show_default=False)]
 Overrides = Annotated[

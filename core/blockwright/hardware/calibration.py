@@ -53,7 +53,7 @@ def fit_times(compute_ms: Floats, memory_ms: Floats, measured_ms: Floats, start:
 
     def loss() -> torch.Tensor:
         fixed_us, compute, bandwidth, sharpness = numbers.clamp(-12, 5).exp()
-        sharpness = sharpness.clamp(0.5, 20)
+        sharpness = sharpness.clamp(1, 20)
         terms = (arithmetic / compute + 1e-15) ** sharpness + (traffic / bandwidth + 1e-15) ** sharpness
         predicted = (fixed_us / 1e3 + terms ** (1 / sharpness)).log()
         return torch.nn.functional.huber_loss(predicted, target, delta=0.1)
@@ -66,7 +66,7 @@ def fit_times(compute_ms: Floats, memory_ms: Floats, measured_ms: Floats, start:
 
     optimiser.step(closure)
     fixed_us, compute, bandwidth, sharpness = map(_rounded, numbers.detach().clamp(-12, 5).exp().tolist())
-    return Efficiency(fixed_us=fixed_us, compute=compute, bandwidth=bandwidth, sharpness=min(max(sharpness, 0.5), 20.0))
+    return Efficiency(fixed_us=fixed_us, compute=compute, bandwidth=bandwidth, sharpness=min(max(sharpness, 1.0), 20.0))
 
 
 def _rounded(number: float) -> float:

@@ -12,6 +12,7 @@ from blockwright.errors import UserError, did_you_mean
 from blockwright.files import write_atomically
 from blockwright.hardware.profile import HardwareProfile
 from blockwright.hardware.tables import read_tables, write_tables
+from blockwright.hardware.timings import read_timings, write_timings
 from blockwright.recipes.locations import line_of, load_yaml, read_text
 from blockwright.recipes.mistakes import mistakes_of
 
@@ -40,7 +41,7 @@ def read_profile(file: Path) -> HardwareProfile:
     if not isinstance(data, dict):
         raise UserError(f"{file}:1: a hardware profile is a mapping of keys (`name: …`)")
     folder = data.pop("tables", None)
-    if folder is not None and (not isinstance(folder, str) or Path(folder).name != folder):
+    if folder is not None and (not isinstance(folder, str) or folder == ".." or Path(folder).name != folder):
         raise UserError(f"{file}:{line_of(text, ('tables',))}: tables: expected the name of a folder beside the file")
     try:
         profile = HardwareProfile.model_validate(data)
@@ -55,14 +56,20 @@ def read_profile(file: Path) -> HardwareProfile:
         return profile
     if not (file.parent / folder).is_dir():
         raise UserError(f"{file}:{line_of(text, ('tables',))}: tables: there is no folder {file.parent / folder}")
-    return profile.model_copy(update={"tables": read_tables(file.parent / folder)})
+    beside = file.parent / folder
+    return profile.model_copy(update={"tables": read_tables(beside), "timings": read_timings(beside)})
 
 
 def write_profile(profile: HardwareProfile, file: Path) -> None:
     """Numbers are rounded to five digits, so that the file can be read by people."""
-    data = {name: value for name, value in profile.model_dump(mode="json", exclude={"tables"}).items() if value != ""}
-    if profile.tables.all:
+    data = {
+        name: value
+        for name, value in profile.model_dump(mode="json", exclude={"tables", "timings"}).items()
+        if value != ""
+    }
+    if profile.tables.all or profile.timings:
         write_tables(profile.tables, file.parent / file.stem, profile.source)
+        write_timings(profile.timings, file.parent / file.stem)
         data["tables"] = file.stem
     with write_atomically(file) as beside:
         beside.write_text(yaml.safe_dump(_rounded(data), sort_keys=False, allow_unicode=True, width=120))

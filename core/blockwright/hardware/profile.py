@@ -13,6 +13,7 @@ from blockwright.errors import UserError, did_you_mean
 from blockwright.hardware.efficiency import DEFAULT, Efficiencies, Efficiency, peak_times
 from blockwright.hardware.operations import KINDS, Operation
 from blockwright.hardware.tables import Table, Tables
+from blockwright.hardware.timings import Timings
 from blockwright.precision import Precision
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -40,6 +41,8 @@ def _known_kinds(efficiencies: Efficiencies) -> Efficiencies:
 class HardwareProfile(BaseModel):
     """One kind of accelerator, or one of several that share a node. Frozen; `calibrate` returns a new one.
 
+    `tables` are times of operations, `timings` those of whole parts of models; both stand in a folder beside the YAML.
+
     Peaks are those of dense multiplication. `link_gb_s` is what one GPU sends to the others of its node, one way.
     `memory_fraction` of `memory_gib` may be used, `overhead_gib` of that by the engine itself (activations, CUDA
     graphs, communication buffers). `step_overhead_us` is what the engine adds to every step on its own.
@@ -58,6 +61,7 @@ class HardwareProfile(BaseModel):
     step_overhead_us: NotNegative = 0.0
     efficiency: Annotated[Efficiencies, AfterValidator(_known_kinds)] = {}
     tables: Tables = Tables()
+    timings: Timings = {}
     source: str = ""
 
     @classmethod
@@ -126,12 +130,13 @@ class HardwareProfile(BaseModel):
     @property
     def fingerprint(self) -> str:
         """Of all that its costs depend on: equal for equal profiles."""
-        written = self.model_dump_json(exclude={"tables"})
+        written = self.model_dump_json(exclude={"tables", "timings"})
         digest = hashlib.sha256(written.encode())
         for table in self.tables.all:
             digest.update(repr((table.kind, table.variety)).encode())
             digest.update(table.sizes.tobytes())
             digest.update(table.latency_ms.tobytes())
+        digest.update(repr(sorted(self.timings.items())).encode())
         return digest.hexdigest()
 
     def _link(self) -> float:

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from blockwright.costs import CostModel
+from blockwright.costs import CostModel, Scenario
 from blockwright.errors import UserError, did_you_mean
+from blockwright.measuring.whole_models import Target
 from blockwright.parent import Parent, ParentSettings
 from blockwright.plugins import Plugins, installed_plugins
 from blockwright.problem import Solver
@@ -77,6 +78,17 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
     return CheckedRecipe(whole, raw.source, plugins, made, parent, space, prices)
 
 
+def read_target(file: Path, overrides: Sequence[str] = ()) -> Target:
+    """What a machine is measured for: a recipe's parent, space and scenarios; its hardware may not be there yet."""
+    raw = read_raw(file, overrides)
+    check = _Check(raw, installed_plugins())
+    parent = check.parent()
+    space, scenarios = check.space(parent), check.scenarios()
+    if check.mistakes or parent is None or space is None:
+        raise raw.source.error(check.mistakes)
+    return Target(parent, space, scenarios)
+
+
 def _priced(recipe: Recipe, source: Source, parent: Parent, space: Space, cost_model: CostModel) -> Prices:
     """What the machine cannot do in a scenario, and limits that nothing is known of, are mistakes of the recipe."""
     try:
@@ -101,6 +113,19 @@ class _Check:
         except ValidationError as error:
             self.mistakes += mistakes_of(error, Recipe)
             return None
+
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """All of them, the recipe's own first."""
+        named = self._data.get("scenarios")
+        entries: dict[tuple[str, ...], object] = {("scenario",): self._data.get("scenario", {})}
+        entries |= {("scenarios", str(name)): one for name, one in (named if isinstance(named, dict) else {}).items()}
+        found = []
+        for path, entry in entries.items():
+            try:
+                found.append(Scenario.model_validate(entry))
+            except ValidationError as error:
+                self.mistakes += [mistake.under(*path) for mistake in mistakes_of(error, Scenario)]
+        return tuple(found)
 
     def made(self) -> Made | None:
         """All plugins of the recipe, None where one of them is wrong."""

@@ -42,8 +42,15 @@ class TableCosts(CostModel):
         beyond = table.beyond(operation.sizes)
         self.exceeded(operation, beyond)
         calibrated = self.hardware.analytic_ms(operation)
-        factor = self._interpolators.setdefault(id(table), Interpolator(self.hardware, table)).factor(operation)
+        factor = self._interpolator(table).factor(operation)
         return calibrated * factor, "analytic" if beyond else "interpolated"
+
+    def _interpolator(self, table: Table) -> Interpolator:
+        """Made once of each table, since it takes the logarithms of all rows."""
+        assert self.hardware is not None
+        if id(table) not in self._interpolators:
+            self._interpolators[id(table)] = Interpolator(self.hardware, table)
+        return self._interpolators[id(table)]
 
 
 @hookimpl
