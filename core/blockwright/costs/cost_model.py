@@ -67,7 +67,7 @@ class CostModel:
             raise UserError(f"the cost model '{self.name}' needs a machine; add `hardware: h100-sxm`, or another")
         self.options = self.Options() if options is None else options
         self._times: dict[Operation, Time] = {}
-        self._warned: set[str] = set()
+        self.guesses: list[str] = []
 
     @classmethod
     def suits(cls, hardware: HardwareProfile | None) -> int:
@@ -139,8 +139,8 @@ class CostModel:
             message = (
                 f"{operation.kind} {operation.precision}: {size} lies outside of the table; taken from the formula"
             )
-            if message not in self._warned:
-                self._warned.add(message)
+            if message not in self.guesses:
+                self.guesses.append(message)
                 warnings.warn(message, TableExceeded, stacklevel=2)
 
     def _remembered(self, operation: Operation) -> Time:

@@ -47,8 +47,8 @@ class Work:
         if heads % self.gpus:
             fitting = [number for number in range(1, 9) if heads % number == 0]
             raise UserError(
-                f"tensor_parallel: {heads} attention heads cannot be split over {self.gpus} GPUs; "
-                f"over {', '.join(map(str, fitting))} they can"
+                f"{heads} attention heads cannot be split over {self.gpus} GPUs; "
+                f"tensor_parallel can be {', '.join(map(str, fitting))}"
             )
         sizes = {"heads": heads // self.gpus, "kv_heads": self.share(kv_heads), "head_dim": head_dim}
         if self.phase == "prefill":

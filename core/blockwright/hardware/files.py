@@ -43,6 +43,10 @@ def read_profile(file: Path) -> HardwareProfile:
     folder = data.pop("tables", None)
     if folder is not None and (not isinstance(folder, str) or folder == ".." or Path(folder).name != folder):
         raise UserError(f"{file}:{line_of(text, ('tables',))}: tables: expected the name of a folder beside the file")
+    if "timings" in data:
+        raise UserError(
+            f"{file}:{line_of(text, ('timings',))}: timings: stand in the folder of the tables, as parts.csv"
+        )
     try:
         profile = HardwareProfile.model_validate(data)
     except ValidationError as error:

@@ -22,7 +22,7 @@ from blockwright.recipes.plugin_sections import make_cost_model, make_named, mak
 from blockwright.recipes.reading import RawRecipe, Source, read_raw
 from blockwright.recipes.recipe import Recipe
 from blockwright.scoring import Scorer
-from blockwright.searching.pricing import Prices, Space, price
+from blockwright.searching.pricing import MAIN, Prices, Space, price
 from blockwright.spaces.files import read_space
 from blockwright.spaces.reading import resolve_space
 from blockwright.stages import Stage
@@ -91,8 +91,18 @@ def read_target(file: Path, overrides: Sequence[str] = ()) -> Target:
 
 def _priced(recipe: Recipe, source: Source, parent: Parent, space: Space, cost_model: CostModel) -> Prices:
     """What the machine cannot do in a scenario, and limits that nothing is known of, are mistakes of the recipe."""
+    variants = installed_plugins().variants
+    mistakes: list[Mistake] = []
+    for name, scenario in recipe.all_scenarios.items():
+        try:
+            price(parent, space, variants, cost_model, {name: scenario})
+        except UserError as error:
+            section: KeyPath = ("scenario",) if name == MAIN else ("scenarios", name)
+            mistakes += [Mistake(section, line) for line in error.lines]
+    if mistakes:
+        raise source.error(mistakes)
+    prices = price(parent, space, variants, cost_model, recipe.all_scenarios)
     try:
-        prices = price(parent, space, installed_plugins().variants, cost_model, recipe.all_scenarios)
         recipe.budget.limits(prices.parent)
     except UserError as error:
         raise source.error(mistake_in(line) for line in error.lines) from None

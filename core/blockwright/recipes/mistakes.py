@@ -70,7 +70,7 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if detail["type"] == "extra_forbidden":
         owner = model_at(model, detail["loc"][:-1])
         known = list(fields_as_written(owner)) if owner else []
-        return f"no such key{did_you_mean(str(detail['loc'][-1]), known)}"
+        return f"no such key{did_you_mean(str(detail['loc'][-1]), known) if known else ''}"
     if detail["type"] in ("value_error", "assertion_error"):
         return str(detail.get("ctx", {}).get("error", detail["msg"]))
     words = _WORDS.get(detail["type"])

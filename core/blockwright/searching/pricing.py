@@ -6,12 +6,13 @@ Resources are named as limits are: `params`, `memory`, `decode_ms`; those of a n
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from blockwright.child.assembly import Variants
-from blockwright.costs import BlockCost, CostModel, Scenario
+from blockwright.costs import BlockCost, CostModel, Scenario, TableExceeded
 from blockwright.costs.parts import PlacedVariant
 from blockwright.graph.building import Outline, graph_of
 from blockwright.variants import SubBlock, VariantSpec
@@ -53,6 +54,8 @@ class Prices:
     scenarios: Mapping[str, ScenarioPrices]
     parent: Resources
     usable_bytes: float | None = None
+    notes: tuple[str, ...] = ()
+    """What the cost model had to guess, in words."""
 
     @property
     def main(self) -> ScenarioPrices:
@@ -86,29 +89,37 @@ class Prices:
 
     def to_dict(self) -> dict[str, object]:
         scenarios = {name: priced.to_dict() for name, priced in self.scenarios.items()}
-        return {"scenarios": scenarios, "parent": dict(self.parent), "usable_bytes": self.usable_bytes}
+        return {
+            "scenarios": scenarios,
+            "parent": dict(self.parent),
+            "usable_bytes": self.usable_bytes,
+            "notes": list(self.notes),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Prices:
         """The inverse of `to_dict`."""
-        scenarios, parent, usable = data["scenarios"], data["parent"], data["usable_bytes"]
-        assert (
-            isinstance(scenarios, dict) and isinstance(parent, dict) and (usable is None or isinstance(usable, float))
-        )
-        return cls({name: ScenarioPrices.from_dict(one) for name, one in scenarios.items()}, parent, usable)
+        scenarios, parent, usable, notes = (data[key] for key in ("scenarios", "parent", "usable_bytes", "notes"))
+        assert isinstance(scenarios, dict) and isinstance(parent, dict) and isinstance(notes, list)
+        assert usable is None or isinstance(usable, float)
+        priced = {name: ScenarioPrices.from_dict(one) for name, one in scenarios.items()}
+        return cls(priced, parent, usable, tuple(map(str, notes)))
 
 
 def price(parent: Parent, space: Space, variants: Variants, cost_model: CostModel, scenarios: Scenarios) -> Prices:
     """Asks the cost model for every variant once; needs the parent's config and none of its weights."""
     graph = graph_of(Outline.of(parent), {}, variants)
-    priced = {
-        name: ScenarioPrices(
-            scenario, _blocks(scenario, parent, space, variants, cost_model), cost_model.fixed(graph, scenario)
-        )
-        for name, scenario in scenarios.items()
-    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TableExceeded)  # they become notes
+        priced = {
+            name: ScenarioPrices(
+                scenario, _blocks(scenario, parent, space, variants, cost_model), cost_model.fixed(graph, scenario)
+            )
+            for name, scenario in scenarios.items()
+        }
+        totals = _parent_totals(parent, variants, cost_model, priced)
     usable = None if cost_model.hardware is None else cost_model.hardware.usable_bytes
-    return Prices(priced, _parent_totals(parent, variants, cost_model, priced), usable)
+    return Prices(priced, totals, usable, tuple(cost_model.guesses))
 
 
 def _blocks(

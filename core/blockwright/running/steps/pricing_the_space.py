@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockwright.costs import CostModel, Scenario
+from blockwright.events import emit
 from blockwright.files import write_json
 from blockwright.recipes.budget import Budget
 from blockwright.recipes.feasibility import limits_within
@@ -25,4 +26,6 @@ class CostStep(Step):
     def run(self, files: RunFiles, folder: Path) -> None:
         """Takes a moment: a changed budget or scenario redoes only this and what comes after."""
         prices = price(files.parent, self.space, files.variants, self.cost_model, self.scenarios)
+        for note in prices.notes:
+            emit("cost_guessed", note=note)
         write_json(folder / "costs.json", {**prices.to_dict(), "limits": dict(limits_within(self.budget, prices))})
