@@ -73,7 +73,7 @@ def test_kv_heads_that_are_fewer_than_the_gpus_are_on_each_of_them() -> None:
 def test_heads_that_do_not_divide_are_refused_with_what_does() -> None:
     with pytest.raises(UserError) as caught:
         Scenario(tensor_parallel=2).decode.attention(9, 3, 64)
-    assert str(caught.value) == ("tensor_parallel: 9 attention heads cannot be split over 2 GPUs; over 1, 3 they can")
+    assert str(caught.value) == ("9 attention heads cannot be split over 2 GPUs; tensor_parallel can be 1, 3")
 
 
 @pytest.mark.parametrize(
