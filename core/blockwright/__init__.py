@@ -15,14 +15,22 @@ if TYPE_CHECKING:  # the same names for type checkers, which cannot see through 
     from blockwright.api import Run as Run
     from blockwright.api import open_run as open_run
     from blockwright.api import run as run
+    from blockwright.costs import CostModel as CostModel
+    from blockwright.costs import Scenario as Scenario
     from blockwright.errors import UserError as UserError
+    from blockwright.hardware.profile import HardwareProfile as HardwareProfile
+    from blockwright.outlines import outline as outline
     from blockwright.plugins import hookimpl as hookimpl
 
 PUBLIC = {  # name -> the module that has it
+    "CostModel": "blockwright.costs",
+    "HardwareProfile": "blockwright.hardware.profile",
     "Run": "blockwright.api",
+    "Scenario": "blockwright.costs",
     "UserError": "blockwright.errors",
     "hookimpl": "blockwright.plugins",
     "open_run": "blockwright.api",
+    "outline": "blockwright.outlines",
     "run": "blockwright.api",
 }
 

@@ -70,17 +70,23 @@ def _attended(
 
 
 def grid(precision: Precision, largest: int) -> Iterator[Operation]:
-    """What is measured of a machine: products, attention and element-wise work of sizes up to `largest`."""
+    """What is measured of a machine: products with sides up to `largest`, attention and element-wise work."""
     sizes = [size for size in (64, 128, 256, 512, 1024, 1536, 2048, 4096, 8192) if size <= largest]
-    rows = [rows for rows in (1, 2, 4, 8, 16, 64, 256, 1024) if rows <= largest]
+    rows = [count for count in (1, 2, 4, 8, 16, 64, 256, 1024) if count <= largest]
     for at, n in enumerate(sizes):
         for k in sizes[at % 2 :: 2] if n < largest else sizes:
             yield from (Gemm(precision, m=m, n=n, k=k) for m in rows)
+    for tokens in (32, 64, 256, 1024):
+        if tokens <= largest:
+            yield from _attentions(precision, tokens)
+    for values in (2**8, 2**10, 2**11, 2**13, 2**16, 2**19, 2**22):
+        if values <= largest**2:
+            yield from (Elementwise(precision, values=values * scale) for scale in (1, 3))
+
+
+def _attentions(precision: Precision, tokens: int) -> Iterator[Operation]:
     for heads, kv_heads in ((4, 2), (9, 3), (16, 4), (16, 16)):
-        for tokens in (64, 256, 1024):
-            sizes_of_heads = {"heads": heads, "kv_heads": kv_heads, "head_dim": 64}
-            yield ContextAttention(precision, batch=1, tokens=tokens, **sizes_of_heads)
-            for batch in (1, 4, 16):
-                yield GenerationAttention(precision, batch=batch, kv_tokens=tokens, **sizes_of_heads)
-    for values in (2**10, 2**13, 2**16, 2**19, 2**22):
-        yield from (Elementwise(precision, values=values * scale) for scale in (1, 3))
+        sizes_of_heads = {"heads": heads, "kv_heads": kv_heads, "head_dim": 64}
+        yield ContextAttention(precision, batch=1, tokens=tokens, **sizes_of_heads)
+        for batch in (1, 4, 16):
+            yield GenerationAttention(precision, batch=batch, kv_tokens=tokens, **sizes_of_heads)

@@ -23,10 +23,13 @@ CHUNK_BYTES = 2**30  # of what is held at once to be timed in turn
 HOST_OVERHEAD_GIB = 1.0  # what the interpreter and torch themselves take on a CPU
 
 
-def measure_machine(name: str, timer: Timer, seconds: float) -> HardwareProfile:
-    """Times the grid of operations for about `seconds` and makes a profile of the same schema as the bundled ones."""
+def measure_machine(name: str, timer: Timer, seconds: float, largest: int | None = None) -> HardwareProfile:
+    """Times the grid of operations for about `seconds` and makes a profile of the same schema as the bundled ones.
+
+    `largest` bounds the sides of matrices; left out, it is what suits the kind of device.
+    """
     precision = precision_of(timer.device)
-    operations = list(grid(precision, LARGEST[timer.device.partition(":")[0]]))
+    operations = list(grid(precision, largest or LARGEST[timer.device.partition(":")[0]]))
     times = measure_operations(operations, timer, seconds)
     bare = HardwareProfile(
         name=name,

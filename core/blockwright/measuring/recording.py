@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from blockwright.costs import TableExceeded
 from blockwright.costs.parts import PlacedVariant
 from blockwright.errors import UserError
 from blockwright.events import emit
@@ -25,6 +27,8 @@ class Recorded:
     file: Path
     profile: HardwareProfile
     checks: tuple[Checked, ...]
+    notes: tuple[str, ...] = ()
+    """What a cost model had to guess."""
 
 
 def record(out: Path, device: str, seconds: float, target: Target | None) -> Recorded:
@@ -47,7 +51,10 @@ def record(out: Path, device: str, seconds: float, target: Target | None) -> Rec
     profile = profile.model_copy(update={"timings": {**profile.timings, **timings}})
     profile.save(out)
     models = [installed_plugins().cost_model(name)(profile) for name in ("measured", "tables")]
-    return Recorded(out, profile, check_whole_models(target, models, target.scenarios[0], timer, seconds))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TableExceeded)  # they become notes
+        checks = check_whole_models(target, models, target.scenarios[0], timer, seconds)
+    return Recorded(out, profile, checks, tuple(note for model in models for note in model.guesses))
 
 
 def parts_of(target: Target) -> list[PlacedVariant]:

@@ -54,7 +54,7 @@ def recorded_summary(recorded: Recorded) -> Summary:
     ]
     columns = ("model", "phase", "cost model", "predicted, ms", "measured, ms", "error")
     checks = [Table("Whole models", columns, rows)] if rows else []
-    lines = [*_verdicts(recorded.checks), f"The profile is in {recorded.file}"]
+    lines = [*recorded.notes, *_verdicts(recorded.checks), f"The profile is in {recorded.file}"]
     return Summary(
         {"profile": shown.data, "checks": [vars(one) for one in recorded.checks]}, [*shown.tables, *checks], lines
     )
