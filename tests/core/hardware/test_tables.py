@@ -219,3 +219,12 @@ def test_sizes_beyond_a_table_are_named_with_what_was_measured(tmp_path: Path) -
     bf16, _ = read_table(written(tmp_path, COLUMNS))
     assert bf16.beyond((2, 64, 32)) == ()
     assert bf16.beyond((3, 64, 16)) == ("m = 3 (measured 1 to 2)", "k = 16 (measured 32 to 32)")
+
+
+def test_tables_stand_in_the_order_of_their_files_however_they_came(tmp_path: Path) -> None:
+    tables = read_table(written(tmp_path, COLUMNS))
+    reduced = Table("all_reduce", ("bf16",), np.ones((1, 2)), np.ones(1))
+    again = Tables().with_tables([*reversed(tables), reduced])
+    assert [(table.kind, *table.variety) for table in again.all] == [
+        ("all_reduce", "bf16"), ("gemm", "bf16"), ("gemm", "fp8"),
+    ]  # fmt: skip
