@@ -171,3 +171,22 @@ def test_second_run_of_the_same_name_is_refused(recipe: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_hardware_lists_and_shows_what_is_bundled() -> None:
+    listed = json.loads(invoke("hardware", "list", "--json").stdout)
+    assert {"h100-sxm", "h200-sxm", "a100-sxm", "b200-sxm", "l40s"} <= {profile["name"] for profile in listed}
+    shown = invoke("hardware", "show", "l40s")
+    assert shown.exit_code == 0 and "864 GB/s" in shown.stdout and "Apache-2.0" in shown.stdout
+
+
+def test_hardware_names_the_profile_that_was_meant() -> None:
+    result = invoke("hardware", "show", "h100-smx")
+    assert result.exit_code == 2
+    assert "no hardware profile is called 'h100-smx', did you mean 'h100-sxm'?" in result.stderr
+
+
+def test_a_device_that_is_none_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    result = invoke("hardware", "measure", "--out", str(tmp_path / "x.yaml"), "--device", "tpu")
+    assert result.exit_code == 2 and "'tpu' is none of cpu, cuda" in result.stderr
+    assert not (tmp_path / "x.yaml").exists()

@@ -72,17 +72,17 @@ class HardwareProfile(BaseModel):
         return cls.read(find_profile(str(name)))
 
     @classmethod
-    def read(cls, file: Path) -> HardwareProfile:
+    def read(cls, file: str | Path) -> HardwareProfile:
         """A profile's YAML file; `tables` in it names a folder beside it."""
         from blockwright.hardware.files import read_profile
 
-        return read_profile(file)
+        return read_profile(Path(file))
 
-    def save(self, file: Path) -> None:
+    def save(self, file: str | Path) -> None:
         """Writes the YAML and, into a folder of the same name beside it, the measured tables."""
         from blockwright.hardware.files import write_profile
 
-        write_profile(self, file)
+        write_profile(self, Path(file))
 
     def calibrate(self, measurements: str | Path) -> HardwareProfile:
         """A new profile with one operation's measured times (CSV or parquet) fitted and kept as its table.
