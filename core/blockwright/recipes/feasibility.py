@@ -45,7 +45,8 @@ def _too_tight(name: str, limit: float, least: float, prices: Prices) -> str:
         share = f"({prices.parent[name] / least:.2f}x the parent's)"
         reached = f"no child of this space makes more than {as_resource(name, least)} {told_as(name)} {share}"
     else:
-        reached = f"no child of this space has less than {as_resource(name, least)} {told_as(name)} {share}"
+        amount = as_resource(name, least).removesuffix(" ms")  # which the resource's name says
+        reached = f"no child of this space has less than {amount} {told_as(name)} {share}"
     machine = prices.machine_limits.get(name) == limit
     return f"{reached}; {'the machine has' if machine else 'the limit is'} {as_resource(name, limit)}"
 

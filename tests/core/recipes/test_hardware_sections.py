@@ -109,7 +109,10 @@ def test_a_mistake_is_one_line_with_file_and_line(change: Change, case: str) -> 
 BUDGETS = {
     "times without a machine": (
         "  decode_ms: 50%\n  tokens_per_s: 2x",
-        ["17: budget.decode_ms: times need a machine; add", "18: budget.tokens_per_s: times need a machine; add"],
+        [
+            "17: budget.decode_ms: times need a machine and a cost model that knows it; add",
+            "18: budget.tokens_per_s: times need a machine; add",
+        ],
     ),
     "a scenario that is not there": (
         "  scenarios:\n    chat: {memory: 50%}",

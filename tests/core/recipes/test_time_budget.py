@@ -104,7 +104,10 @@ def test_times_without_a_machine_are_told_each_at_its_key() -> None:
     assert [line.partition(": ")[0] for line in caught.value.lines] == [
         "budget.tokens_per_s", "budget.decode_ms", "budget.scenarios.chat.tpot_ms",
     ]  # fmt: skip
-    assert all("times need a machine; add `hardware: h100-sxm`" in line for line in caught.value.lines)
+    assert all(
+        "times need a machine and a cost model that knows it; add `hardware: h100-sxm`" in line
+        for line in caught.value.lines
+    )
 
 
 @pytest.mark.parametrize(
