@@ -163,5 +163,5 @@ def _why_unpriced(resource: str, parent: Mapping[str, float]) -> str:
         known = did_you_mean(scenario, named) if named else "; there is none in `scenarios`"
         return f"no scenario is called '{scenario}'{known}"
     if resource.endswith(("_ms", "ms_per_token")):
-        return "times need a machine and a cost model that knows it; add `hardware: h100-sxm` (`blockwright hardware list`)"
+        return "times need a machine and a cost model that knows it; add `hardware: h100-sxm`, or another"
     return f"the cost model does not price it{did_you_mean(resource, parent)}"

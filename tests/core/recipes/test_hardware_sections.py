@@ -111,7 +111,7 @@ BUDGETS = {
         "  decode_ms: 50%\n  tokens_per_s: 2x",
         [
             "17: budget.decode_ms: times need a machine and a cost model that knows it; add",
-            "18: budget.tokens_per_s: times need a machine; add",
+            "18: budget.tokens_per_s: times need a machine and a cost model that knows it; add",
         ],
     ),
     "a scenario that is not there": (
