@@ -84,6 +84,8 @@ class Solver(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[SolverOptions]] = SolverOptions
+    scored_by: ClassVar[str | None] = None
+    """The scorer whose scores it is meant for, where only one will do."""
 
     def __init__(self, options: SolverOptions) -> None:
         self.options = options

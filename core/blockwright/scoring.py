@@ -49,6 +49,8 @@ class Scorer(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[ScorerOptions]] = ScorerOptions
+    in_nats: ClassVar[bool] = True
+    """False where scores are in a unit of their own: they rank, and their sum predicts no loss."""
 
     def __init__(self, options: ScorerOptions) -> None:
         self.options = options
