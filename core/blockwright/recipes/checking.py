@@ -18,7 +18,7 @@ from blockwright.problem import Solver
 from blockwright.recipes.feasibility import budget_mistakes
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
 from blockwright.recipes.parent_outline import outline_parent
-from blockwright.recipes.plugin_sections import make_cost_model, make_named, make_stages
+from blockwright.recipes.plugin_sections import make_cost_model, make_named, make_stages, make_starts
 from blockwright.recipes.reading import RawRecipe, Source, read_raw
 from blockwright.recipes.recipe import Recipe
 from blockwright.scoring import Scorer
@@ -38,6 +38,7 @@ class Made:
     cost_model: CostModel
     solver: Solver
     stages: tuple[Stage, ...]
+    starts: Mapping[str, Solver]
 
 
 @dataclass(frozen=True)
@@ -144,11 +145,12 @@ class _Check:
         costs, bad_costs = make_cost_model(plugins.cost_models, data, self._source.file.parent)
         solver, bad_solver = make_named(plugins.solvers, "solver", data.get("solver"), "highs")
         stages, bad_stages = make_stages(plugins.stages, data.get("stages"))
-        wrong = [*bad_scorer, *bad_costs, *bad_solver, *bad_stages]
+        starts, bad_starts = make_starts(plugins.solvers, data.get("search"))
+        wrong = [*bad_scorer, *bad_costs, *bad_solver, *bad_stages, *bad_starts]
         self.mistakes += wrong
         if wrong or scorer is None or costs is None or solver is None:
             return None
-        return Made(scorer, costs, solver, tuple(stages))
+        return Made(scorer, costs, solver, tuple(stages), starts)
 
     def parent(self) -> Parent | None:
         """The parent's outline, None where its section or what it names is wrong."""

@@ -13,6 +13,7 @@ from blockwright.costs.choosing import best_cost_model
 from blockwright.errors import UserError, did_you_mean
 from blockwright.hardware.files import find_profile
 from blockwright.hardware.profile import HardwareProfile
+from blockwright.problem import Solver
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
 
 PluginT = TypeVar("PluginT")
@@ -49,6 +50,18 @@ def make_named(known: Mapping[str, type[PluginT]], section: str, data: object, d
         return None, []
     options = {key: value for key, value in data.items() if key != "name"}
     return make_plugin(known, section.replace("_", " "), data["name"], options, (section, "name"))
+
+
+def make_starts(known: Mapping[str, type[Solver]], data: object) -> tuple[dict[str, Solver], list[Mistake]]:
+    """Of `search: {starts: [uniform, greedy]}`: solvers with their own defaults."""
+    names = data.get("starts") if isinstance(data, Mapping) else None
+    made: dict[str, Solver] = {}
+    mistakes: list[Mistake] = []
+    for index, name in enumerate(names if isinstance(names, list) else []):
+        solver, wrong = make_plugin(known, "solver", str(name), {}, ("search", "starts", index))
+        made |= {} if solver is None else {str(name): solver}
+        mistakes += wrong
+    return made, mistakes
 
 
 def make_stages(known: Mapping[str, type[PluginT]], data: object) -> tuple[list[PluginT], list[Mistake]]:

@@ -60,6 +60,7 @@ class Chosen(Record):
 class SearchRound(Record):
     """What the summed scores promised of a child and what it came to, in nats per token on the scoring text."""
 
+    part: str
     radius: int
     changed: int
     predicted: float
@@ -74,6 +75,8 @@ class Search(Record):
     predicted: float
     realised: float
     rounds: tuple[SearchRound, ...]
+    gains: Mapping[str, float]
+    tokens: int
 
 
 class Measured(Record):

@@ -1,4 +1,4 @@
-"""The search as a picture: what the sums promised of each round's child, what it came to, and what was kept."""
+"""The search as a picture: what the sums promised of each child, what it came to, and what was kept."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class _Axes:
 
 
 def rounds_chart(rounds: Sequence[SearchRound]) -> Markup:
-    """Nothing to draw of a single round."""
+    """Nothing to draw of a single child."""
     if len(rounds) < 2:
         return Markup("")
     axes = _Axes.of(rounds)
-    title = f"{len(rounds)} rounds of the search; a table follows"
+    title = f"{len(rounds)} children of the search; a table follows"
     opening = Markup('<svg class="rounds" viewBox="0 0 {} {}" role="img"><title>{}</title>')
     parts = [_kept_line(rounds, axes), *(_round(number, one, axes) for number, one in enumerate(rounds))]
     return Markup("\n").join([opening.format(_WIDTH, _HEIGHT, title), *_grid(axes), *parts, Markup("</svg>")])
@@ -73,7 +73,7 @@ def _kept_line(rounds: Sequence[SearchRound], axes: _Axes) -> Markup:
 
 def _round(number: int, one: SearchRound, axes: _Axes) -> Markup:
     x, predicted, realised = axes.x(number), axes.y(one.predicted), axes.y(one.realised)
-    words = f"round {number}: predicted {one.predicted:.4g}, realised {one.realised:.4g}, "
+    words = f"child {number} ({one.part}): predicted {one.predicted:.4g}, realised {one.realised:.4g}, "
     parts = [
         Markup("<g><title>{}</title>").format(words + ("kept" if one.kept else "undone")),
         Markup('<path class="stem" d="M{:.1f} {:.1f}V{:.1f}"/>').format(x, predicted, realised),

@@ -42,7 +42,7 @@ def plan_steps(checked: CheckedRecipe) -> tuple[Step, ...]:
         LibraryStep(LIBRARY, keys[LIBRARY], checked.space, recipe.library, seed),
         ScoreStep(SCORES, keys[SCORES], made.scorer, seed),
         CostStep(COSTS, keys[COSTS], checked.space, made.cost_model, recipe.all_scenarios, recipe.budget),
-        SolveStep(SOLVE, keys[SOLVE], made.solver, recipe.search, seed),
+        SolveStep(SOLVE, keys[SOLVE], made.solver, recipe.search, made.starts, seed),
         BuildStep(BUILD, keys[BUILD]),
         *_stages_and_evaluation(checked, keys),
     )

@@ -44,7 +44,9 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
     }
     keys[COSTS] = make(COSTS, priced, [learns_from], [cost_model.name, *kinds])
     inputs = [keys[LIBRARY], keys[SCORES], keys[COSTS]]
-    keys[SOLVE] = make(SOLVE, {"solver": recipe.solver, "search": recipe.search}, inputs, [recipe.solver.name])
+    keys[SOLVE] = make(
+        SOLVE, {"solver": recipe.solver, "search": recipe.search}, inputs, [recipe.solver.name, *recipe.search.starts]
+    )
     keys[BUILD] = make(BUILD, {}, [keys[LIBRARY], keys[SOLVE]])
     last = keys[BUILD]
     for step, (name, options) in zip(stage_steps(recipe), recipe.stage_sections, strict=True):

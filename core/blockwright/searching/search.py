@@ -1,58 +1,49 @@
-"""The search: solve on scores, then re-score around the incumbent child and solve again, keeping only what pays.
+"""The search: solve on scores, then look at real children, keeping only what pays on tokens that judge.
 
-Scores of single replacements add up to too little, since replacements meet each other. So the chosen child is
-assembled and measured, every variant is scored again as a change of that child, and the solver looks for a better
-one within a Hamming ball; a round whose child is not truly better is undone and the ball shrinks.
+Scores of single replacements add up to too little, since replacements meet each other. So, each as it is asked for:
+several optima that differ are assembled and the best is taken; so are the children that other solvers would choose; and
+every variant is scored again as a change of the best child, and the solver looks for a better one within a Hamming
+ball. A round whose children are not truly better is undone, and the ball shrinks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 
-import torch
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
-from torch import Tensor
 
-from blockwright.child.assembly import Assignment, Variants, assemble
 from blockwright.events import emit
-from blockwright.models.divergence import divergence
-from blockwright.models.sensitivity import LayerGradients, divergence_gradient, joined, sampled_gradient, walk_back
-from blockwright.models.stack import run_layers
-from blockwright.problem import Ball, Choice, Problem, Solution, Solver
-from blockwright.searching.replacement import Replacements
-from blockwright.variants import SubBlock, VariantSpec
-
-if TYPE_CHECKING:
-    from blockwright.library import Library
-    from blockwright.parent import Parent
+from blockwright.problem import Apart, Ball, Choice, Infeasible, Problem, Solution, Solver
+from blockwright.searching.children import Children, Labels, SearchContext
+from blockwright.searching.realising import RealisingSolver
 
 
 class SearchSettings(BaseModel):
-    """The recipe's `search` section. `rounds: 0` solves once on the scores and stops."""
+    """The recipe's `search` section; each part can be switched off.
+
+    `children`: how many optima, at least `distance` sub-blocks apart, are assembled of every problem that is solved;
+    1 trusts the sums. `starts`: other solvers whose children are looked at too. `rounds`: how often to score again
+    around the best child, within a ball of `radius` sub-blocks that halves when a round does not pay; 0 stops before.
+    `tokens`: how many of the held-back tokens judge children; all when it is not given.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    children: PositiveInt = 3
+    distance: PositiveInt = 6
+    starts: tuple[str, ...] = ()
     rounds: NonNegativeInt = 6
     radius: PositiveInt = 24
     samples: PositiveInt = 2
-
-
-@dataclass(frozen=True)
-class SearchContext:
-    """What the search may read: the parent, the library, and tokens (sequences, seq) that the refits have not seen."""
-
-    parent: Parent
-    library: Library
-    variants: Variants
-    tokens: Tensor
-    seed: int
+    tokens: PositiveInt | None = None
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round: the ball's radius, the KL that sums predicted and that the child realised, and whether it was kept."""
+    """One child that was assembled: by which part of the search, the ball's radius, how many sub-blocks differ from the
+    best child before it, the KL that sums predicted and that it realised, and whether it became the best."""
 
+    part: str
     radius: int
     changed: int
     predicted: float
@@ -62,13 +53,26 @@ class Round:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The chosen child. `predicted` is its sum of single-replacement scores, `realised` its KL, in nats per token,
-    both on the tokens of the search."""
+    """The chosen child. `predicted` is its sum of single-replacement scores, `realised` its KL on the judging tokens.
+
+    `gains` says, in nats per token, what each part of the search took off the KL of the first solution.
+    """
 
     solution: Solution
     predicted: float
     realised: float
     rounds: tuple[Round, ...]
+    tokens: int
+
+    @property
+    def gains(self) -> dict[str, float]:
+        gains: dict[str, float] = {}
+        best = self.rounds[0].realised
+        for one in self.rounds[1:]:
+            gained = max(0.0, best - one.realised) if one.kept else 0.0
+            gains[one.part] = gains.get(one.part, 0.0) + gained
+            best -= gained
+        return gains
 
     def to_dict(self) -> dict[str, object]:
         """JSON-safe; without seconds, so that equal searches give equal bytes."""
@@ -79,38 +83,93 @@ class SearchResult:
             "predicted": self.predicted,
             "realised": self.realised,
             "rounds": [asdict(one) for one in self.rounds],
+            "gains": self.gains,
+            "tokens": self.tokens,
         }
 
 
-def search(context: SearchContext, problem: Problem, solver: Solver, settings: SearchSettings) -> SearchResult:
+@dataclass
+class _Best:
+    """The best child so far, and all that were looked at."""
+
+    children: Children
+    tokens: int | None
+    solution: Solution | None = None
+    realised: float = float("inf")
+    rounds: list[Round] = field(default_factory=list)
+
+    def look(self, part: str, solution: Solution, predicted: float, radius: int) -> bool:
+        """Assembles a child and measures it; whether it is the best so far."""
+        realised = self.children.realise(solution.variants, self.tokens)
+        kept = realised < self.realised
+        changed = _changed(self.solution, solution)
+        self.rounds.append(Round(part, radius, changed, predicted, realised, kept))
+        emit("child_realised", part=part, predicted=predicted, realised=realised, kept=kept)
+        if kept:
+            self.solution, self.realised = solution, realised
+        return kept
+
+
+def search(
+    context: SearchContext,
+    problem: Problem,
+    solver: Solver,
+    settings: SearchSettings,
+    starts: Mapping[str, Solver] | None = None,
+) -> SearchResult:
     """The best child found within the problem's limits; raises problem.Infeasible when there is none."""
-    solution = solver.solve(problem)
     children = Children(context)
-    realised = children.realise(solution.variants)
-    first = Round(len(problem.choices), len(problem.choices), solution.objective, realised, True)
-    rounds, radius, around = [first], settings.radius, None
-    emit("child_realised", done=0, total=settings.rounds, predicted=solution.objective, realised=realised)
+    best = _Best(children, settings.tokens)
+    sub_blocks = len(problem.choices)
+    first, *others = _optima(problem, solver, settings.children, settings.distance)
+    best.look("solve", first, first.objective, sub_blocks)
+    for solution in others:
+        best.look("diverse", solution, solution.objective, sub_blocks)
+    for name, start in (starts or {}).items():
+        solution = start.solve(problem)
+        best.look(f"start {name}", solution, sum_of_scores(problem, solution.variants), sub_blocks)
+    if isinstance(solver, RealisingSolver):
+        solution = solver.solve_realising(problem, children, first)
+        best.look(solver.name, solution, sum_of_scores(problem, solution.variants), sub_blocks)
+    _rescore(best, problem, solver, settings)
+    assert best.solution is not None
+    predicted = sum_of_scores(problem, best.solution.variants)
+    solution = _priced_by_sums(best.solution, first, predicted)
+    return SearchResult(solution, predicted, best.realised, tuple(best.rounds), _judging(context, settings))
+
+
+def _rescore(best: _Best, problem: Problem, solver: Solver, settings: SearchSettings) -> None:
+    """Rounds around the best child, until none is left or the ball holds nothing but its centre."""
+    radius, around = settings.radius, None
     for number in range(settings.rounds):
         if radius < 1:
             break
-        around = around or children.scores_around(solution.variants, problem, settings.samples)
-        candidate = solver.solve(_recentred(problem, around, solution.variants, radius))
-        candidate_kl = children.realise(candidate.variants)
-        kept = candidate_kl < realised
-        changed = sum(candidate.variants[name] != variant for name, variant in solution.variants.items())
-        rounds.append(Round(radius, changed, realised + candidate.objective, candidate_kl, kept))
-        emit("child_realised", done=number + 1, total=settings.rounds, realised=candidate_kl, kept=kept)
-        if kept:
-            solution, realised, around = candidate, candidate_kl, None
-        else:
-            radius //= 2
-    predicted = _sum_of_scores(problem, solution.variants)
-    return SearchResult(_priced_by_sums(solution, predicted), predicted, realised, tuple(rounds))
+        assert best.solution is not None
+        centre, realised = best.solution.variants, best.realised
+        around = around or best.children.scores_around(centre, settings.samples)
+        distance = max(1, min(settings.distance, radius // 2))
+        paid = False
+        for candidate in _optima(_recentred(problem, around, centre, radius), solver, settings.children, distance):
+            paid |= best.look("rounds", candidate, realised + candidate.objective, radius)
+        emit("round_finished", done=number + 1, total=settings.rounds, radius=radius, paid=paid)
+        around, radius = (None, radius) if paid else (around, radius // 2)
 
 
-def _recentred(
-    problem: Problem, around: Mapping[str, Mapping[str, float]], centre: Mapping[str, str], radius: int
-) -> Problem:
+def _optima(problem: Problem, solver: Solver, count: int, distance: int) -> Iterable[Solution]:
+    """Up to `count` solutions that pairwise differ in at least `distance` sub-blocks, best first."""
+    found: list[Solution] = []
+    for _ in range(count):
+        apart = tuple(Apart(one.variants, min(distance, len(problem.choices))) for one in found)
+        try:
+            found.append(solver.solve(replace(problem, apart=(*problem.apart, *apart)) if apart else problem))
+        except Infeasible:
+            if not found:
+                raise
+            break
+    return found
+
+
+def _recentred(problem: Problem, around: Mapping[str, Mapping[str, float]], centre: Labels, radius: int) -> Problem:
     """The same limits with scores around `centre`, within the ball."""
     choices = {
         name: tuple(Choice(choice.variant, around[name][choice.variant], choice.costs) for choice in options)
@@ -119,7 +178,8 @@ def _recentred(
     return replace(problem, choices=choices, ball=Ball(centre, radius))
 
 
-def _sum_of_scores(problem: Problem, variants: Mapping[str, str]) -> float:
+def sum_of_scores(problem: Problem, variants: Labels) -> float:
+    """What single replacements promise of a child, in nats per token."""
     return sum(
         choice.score
         for name, options in problem.choices.items()
@@ -128,75 +188,20 @@ def _sum_of_scores(problem: Problem, variants: Mapping[str, str]) -> float:
     )
 
 
-def _priced_by_sums(solution: Solution, predicted: float) -> Solution:
-    """Around a child, an objective is a change; the one reported is the sum of scores, its bound moved alike."""
-    return replace(solution, objective=predicted, bound=predicted - (solution.objective - solution.bound))
+def _priced_by_sums(chosen: Solution, first: Solution, predicted: float) -> Solution:
+    """With the sum of scores as its objective; the bound is that of the first solution, which no sum can undercut."""
+    gap = abs(predicted - first.bound) / max(abs(predicted), 1e-12) if predicted != first.bound else 0.0
+    return replace(chosen, objective=predicted, bound=first.bound, gap=gap, status=first.status, nodes=first.nodes)
 
 
-class Children:
-    """Assembles children from the library and measures them on the tokens of the search."""
-
-    def __init__(self, context: SearchContext) -> None:
-        self.context = context
-        stack = context.parent.stack()
-        self.parent_stream = run_layers(stack, stack.embed(context.tokens))
-        self.parent_head = stack.head()
-
-    def realise(self, variants: Mapping[str, str]) -> float:
-        """KL(parent‖child) in nats per token of the assembled child."""
-        stack = assemble(self.context.parent, self.context.library, self.assignment(variants), self.context.variants)
-        stream = run_layers(stack, stack.embed(self.context.tokens))
-        return float(divergence(self.parent_head, self.parent_stream, stack.head(), stream).double().mean())
-
-    def assignment(self, variants: Mapping[str, str]) -> Assignment:
-        """From labels to concrete variants."""
-        library = self.context.library
-        return {
-            sub_block: next(spec for spec in library.variants(sub_block) if spec.label == variants[str(sub_block)])
-            for sub_block in map(SubBlock.parse, variants)
-        }
-
-    def scores_around(
-        self, variants: Mapping[str, str], problem: Problem, samples: int
-    ) -> Mapping[str, Mapping[str, float]]:
-        """Change of KL, in nats per token, when one sub-block of this child takes another variant.
-
-        First order, ∂KL(parent‖child)/∂output · δ, plus second order, ½ E[(g·δ)²]; δ is the variant's output less
-        the present one's, on the child's own stream.
-        """
-        assignment = self.assignment(variants)
-        stack = assemble(self.context.parent, self.context.library, assignment, self.context.variants)
-        head = stack.head()
-        head_gradient = joined(
-            divergence_gradient(head, self.parent_stream, self.parent_head),
-            sampled_gradient(head, samples, self.context.seed),
-        )
-        scores: dict[str, Mapping[str, float]] = {}
-        for at in walk_back(stack, self.context.tokens, head_gradient):
-            scores.update(self._layer_scores(at, assignment))
-            emit("layer_rescored", done=len(stack) - at.layer, total=len(stack), layer=at.layer)
-        return scores
-
-    def _layer_scores(self, at: LayerGradients, assignment: Assignment) -> dict[str, Mapping[str, float]]:
-        return {
-            str(sub_block): self._sub_block_scores(sub_block, assignment[sub_block], stream, gradients)
-            for sub_block, stream, gradients in at.sides()
-        }
-
-    def _sub_block_scores(
-        self, sub_block: SubBlock, present: VariantSpec, stream: Tensor, gradients: Tensor
-    ) -> Mapping[str, float]:
-        replacements = Replacements(self.context.parent, self.context.library, self.context.variants)
-        [(_, own)] = replacements.outputs(sub_block, [present], stream)
-        others = self.context.library.variants(sub_block)
-        return {
-            spec.label: 0.0 if spec == present else expansion(gradients[0], gradients[1:], output - own)
-            for spec, output in replacements.outputs(sub_block, others, stream)
-        }
+def _changed(before: Solution | None, after: Solution) -> int:
+    """Sub-blocks that differ; all of them where there is nothing before."""
+    if before is None:
+        return len(after.variants)
+    return sum(after.variants[name] != variant for name, variant in before.variants.items())
 
 
-def expansion(slope: Tensor, samples: Tensor, change: Tensor) -> float:
-    """Second-order change of the KL in nats per token; slope and change (…, hidden), samples (samples, …, hidden)."""
-    first = (slope * change).sum(dim=-1).double().mean()
-    second = torch.einsum("s...d,...d->s...", samples, change).double().square().mean() / 2
-    return float(first + second)
+def _judging(context: SearchContext, settings: SearchSettings) -> int:
+    """Tokens that children were judged on."""
+    sequences, length = context.judging.shape
+    return length * (sequences if settings.tokens is None else min(sequences, max(1, settings.tokens // length)))

@@ -9,12 +9,12 @@ from blockwright.report.rounds_chart import rounds_chart
 
 
 def one(predicted: float, realised: float, kept: bool = True) -> SearchRound:
-    return SearchRound(radius=4, changed=2, predicted=predicted, realised=realised, kept=kept)
+    return SearchRound(part="rounds", radius=4, changed=2, predicted=predicted, realised=realised, kept=kept)
 
 
 def test_undone_round_is_crossed_and_left_out_of_the_line() -> None:
     chart = rounds_chart([one(0.1, 0.3), one(0.2, 0.4, kept=False), one(0.15, 0.2)])
-    assert "<title>round 1: predicted 0.2, realised 0.4, undone</title>" in chart
+    assert "<title>child 1 (rounds): predicted 0.2, realised 0.4, undone</title>" in chart
     assert chart.count('class="undone"') == 1
     points = re.findall(r'points="(.*?)"', chart)[0].split()
     assert len(points) == 2

@@ -6,14 +6,15 @@ from blockwright.library import Library
 from blockwright.models.evaluation import evaluate
 from blockwright.parent import Parent
 from blockwright.plugins import Plugins
-from blockwright.problem import Choice, Problem
+from blockwright.problem import Choice, Problem, Solution, Solver
 from blockwright.scoring import ScoreContext, ScorerOptions
-from blockwright.searching.search import Children, SearchContext, SearchSettings, search
+from blockwright.searching.children import Children, SearchContext
+from blockwright.searching.search import SearchSettings, search
 
 
 @pytest.fixture(scope="module")
 def context(parent: Parent, library: Library, plugins: Plugins, unseen: torch.Tensor) -> SearchContext:
-    return SearchContext(parent, library, plugins.variants, unseen, seed=0)
+    return SearchContext(parent, library, plugins.variants, unseen, unseen.flip(0), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_the_realised_divergence_is_that_of_the_assembled_child(
     result = search(context, problem, solver(solver.Options()), SearchSettings(rounds=1))
     assignment = Children(context).assignment(result.solution.variants)
     child = assemble(context.parent, context.library, assignment, plugins.variants)
-    every_position = torch.cat([context.tokens, context.tokens[:, :1]], dim=1)  # evaluation leaves the last one out
+    every_position = torch.cat([context.judging, context.judging[:, :1]], dim=1)  # evaluation leaves the last one out
     measured = evaluate(context.parent.stack(), child, every_position)
     assert measured.kl_nats_per_token == pytest.approx(result.realised, rel=1e-4)
 
@@ -77,9 +78,54 @@ def test_scores_around_a_child_tell_what_one_more_change_does(
     centre = {
         name: options[-1].variant if name == "attention.1" else "keep" for name, options in problem.choices.items()
     }
-    before, around = children.realise(centre), children.scores_around(centre, problem, samples=8)
+    before, around = children.realise(centre), children.scores_around(centre, samples=8)
     changes = [(name, one.variant) for name, options in problem.choices.items() for one in options]
     predicted = torch.tensor([around[name][variant] for name, variant in changes])
     realised = torch.tensor([children.realise({**centre, name: variant}) - before for name, variant in changes])
     assert float(torch.corrcoef(torch.stack([predicted, realised]))[0, 1]) > 0.8
     assert all(around[name][centre[name]] == 0 for name in centre)
+
+
+def test_several_optima_that_differ_are_looked_at_and_the_best_is_taken(
+    context: SearchContext, problem: Problem, plugins: Plugins
+) -> None:
+    solver = plugins.solver("highs")
+    settings = SearchSettings(children=4, distance=2, rounds=0)
+    result = search(context, problem, solver(solver.Options()), settings)
+    assert [one.part for one in result.rounds] == ["solve", "diverse", "diverse", "diverse"]
+    assert [one.predicted for one in result.rounds] == sorted(one.predicted for one in result.rounds)
+    assert result.realised == min(one.realised for one in result.rounds)
+    once = result.rounds[0].realised
+    assert result.gains == pytest.approx({"diverse": once - result.realised})
+
+
+def test_children_of_other_solvers_are_looked_at_too(
+    context: SearchContext, problem: Problem, plugins: Plugins
+) -> None:
+    class Worst(Solver):
+        """Keeps the limit by skipping all that it can."""
+
+        name = "worst"
+
+        def solve(self, problem: Problem) -> Solution:
+            chosen = {
+                name: min(options, key=lambda one: one.costs["params"]) for name, options in problem.choices.items()
+            }
+            variants = {name: one.variant for name, one in chosen.items()}
+            return Solution(variants, 0.0, 0.0, 0.0, "time_limit", 0.0, 0, {"params": 0.0})
+
+    highs = plugins.solver("highs")
+    settings = SearchSettings(children=1, rounds=0)
+    result = search(context, problem, highs(highs.Options()), settings, {"worst": Worst(Worst.Options())})
+    first, other = result.rounds
+    assert (other.part, other.kept) == ("start worst", False)
+    assert other.realised > first.realised == result.realised
+
+
+def test_fewer_tokens_judge_when_asked(context: SearchContext, problem: Problem, plugins: Plugins) -> None:
+    solver = plugins.solver("highs")
+    length = context.judging.shape[1]
+    few = search(context, problem, solver(solver.Options()), SearchSettings(children=1, rounds=0, tokens=2 * length))
+    assert few.tokens == 2 * length < context.judging.numel()
+    assert few.realised == pytest.approx(Children(context).realise(few.solution.variants, 2 * length))
+    assert few.realised != Children(context).realise(few.solution.variants)

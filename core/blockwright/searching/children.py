@@ -1,0 +1,126 @@
+"""Real children: assembled from the library, measured against the parent, and scored around."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from blockwright.child.assembly import Assignment, Variants, assemble
+from blockwright.events import emit
+from blockwright.models.divergence import divergence
+from blockwright.models.sensitivity import LayerGradients, divergence_gradient, joined, sampled_gradient, walk_back
+from blockwright.models.stack import Head, LayerStack, run_layers
+from blockwright.searching.replacement import Replacements
+from blockwright.variants import SubBlock, VariantSpec
+
+if TYPE_CHECKING:
+    from blockwright.library import Library
+    from blockwright.parent import Parent
+
+Labels = Mapping[str, str]  # sub-block -> variant
+
+
+@dataclass(frozen=True)
+class SearchContext:
+    """What the search may read: the parent, the library, and tokens (sequences, seq) that the refits have not seen.
+
+    Variants are scored on `tokens`; children are judged on `judging`, which neither scores nor refits have seen.
+    """
+
+    parent: Parent
+    library: Library
+    variants: Variants
+    tokens: Tensor
+    judging: Tensor
+    seed: int
+
+
+class Children:
+    """Assembles children from the library; measures them on the judging tokens, scores around them on the others."""
+
+    def __init__(self, context: SearchContext) -> None:
+        self.context = context
+
+    def realise(self, variants: Labels, tokens: int | None = None) -> float:
+        """KL(parent‖child) in nats per token of the assembled child; on about so many tokens, or on all of them."""
+        judging = self.context.judging
+        sequences = len(judging) if tokens is None else min(len(judging), max(1, tokens // judging.shape[1]))
+        stack = self._assembled(self.assignment(variants))
+        stream = run_layers(stack, stack.embed(judging[:sequences]))
+        return float(divergence(self._head, self._judged[:sequences], stack.head(), stream).double().mean())
+
+    def assignment(self, variants: Labels) -> Assignment:
+        """From labels to concrete variants."""
+        library = self.context.library
+        return {
+            sub_block: next(spec for spec in library.variants(sub_block) if spec.label == variants[str(sub_block)])
+            for sub_block in map(SubBlock.parse, variants)
+        }
+
+    def scores_around(self, variants: Labels, samples: int) -> Mapping[str, Mapping[str, float]]:
+        """Change of KL, in nats per token, when one sub-block of this child takes another variant.
+
+        First order, ∂KL(parent‖child)/∂output · δ, plus second order, ½ E[(g·δ)²]; δ is the variant's output less
+        the present one's, on the child's own stream.
+        """
+        assignment = self.assignment(variants)
+        stack = self._assembled(assignment)
+        head = stack.head()
+        head_gradient = joined(
+            divergence_gradient(head, self._scored, self._head), sampled_gradient(head, samples, self.context.seed)
+        )
+        scores: dict[str, Mapping[str, float]] = {}
+        for at in walk_back(stack, self.context.tokens, head_gradient):
+            scores.update(self._layer_scores(at, assignment))
+            emit("layer_rescored", done=len(stack) - at.layer, total=len(stack), layer=at.layer)
+        return scores
+
+    def _assembled(self, assignment: Assignment) -> LayerStack:
+        return assemble(self.context.parent, self.context.library, assignment, self.context.variants)
+
+    def _parent_stream(self, tokens: Tensor) -> Tensor:
+        stack = self.context.parent.stack()
+        return run_layers(stack, stack.embed(tokens))
+
+    @cached_property
+    def _judged(self) -> Tensor:
+        """The parent's last stream on the judging tokens."""
+        return self._parent_stream(self.context.judging)
+
+    @cached_property
+    def _scored(self) -> Tensor:
+        """The parent's last stream on the scoring tokens."""
+        return self._parent_stream(self.context.tokens)
+
+    @cached_property
+    def _head(self) -> Head:
+        return self.context.parent.stack().head()
+
+    def _layer_scores(self, at: LayerGradients, assignment: Assignment) -> dict[str, Mapping[str, float]]:
+        return {
+            str(sub_block): self._sub_block_scores(sub_block, assignment[sub_block], stream, gradients)
+            for sub_block, stream, gradients in at.sides()
+        }
+
+    def _sub_block_scores(
+        self, sub_block: SubBlock, present: VariantSpec, stream: Tensor, gradients: Tensor
+    ) -> Mapping[str, float]:
+        replacements = Replacements(self.context.parent, self.context.library, self.context.variants)
+        [(_, own)] = replacements.outputs(sub_block, [present], stream)
+        others = self.context.library.variants(sub_block)
+        return {
+            spec.label: 0.0 if spec == present else expansion(gradients[0], gradients[1:], output - own)
+            for spec, output in replacements.outputs(sub_block, others, stream)
+        }
+
+
+def expansion(slope: Tensor, samples: Tensor, change: Tensor) -> float:
+    """Second-order change of the KL in nats per token; slope and change (…, hidden), samples (samples, …, hidden)."""
+    first = (slope * change).sum(dim=-1).double().mean()
+    second = torch.einsum("s...d,...d->s...", samples, change).double().square().mean() / 2
+    return float(first + second)
