@@ -9,7 +9,10 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from blockwright.errors import UserError
+
 Status = Literal["optimal", "time_limit"]
+Feature = Literal["floors", "groups", "joints", "forced", "forbidden", "ball", "apart", "several_limits"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Ball:
-    """At most `radius` sub-blocks may differ from `centre`."""
+    """At most `radius` sub-blocks may differ from `centre`; one that it does not name differs."""
 
     centre: Mapping[str, str]
     radius: int
@@ -31,17 +34,33 @@ class Ball:
 
 @dataclass(frozen=True)
 class Apart:
-    """At least `distance` sub-blocks must differ from `solution`, for diverse optima."""
+    """At least `distance` sub-blocks must differ from `solution`, for diverse optima; one it does not name differs."""
 
     solution: Mapping[str, str]
     distance: int
 
 
 @dataclass(frozen=True)
+class Joint:
+    """What is added when all members (sub-block -> variant) are taken, in nats per token and by resource.
+
+    It prices what spans sub-blocks: a variant of a layer's attention and FFN at once, a run of fused FFNs. The score
+    and the costs may be negative, and a resource that `costs` does not name is not changed.
+    """
+
+    members: Mapping[str, str]
+    score: float
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Problem:
     """Multiple-choice knapsack: one choice a sub-block, least summed score, no resource over its limit.
 
-    `fixed` is what the child takes whatever is chosen (embedding, head, final norm), by resource.
+    `fixed` is what the child takes whatever is chosen (embedding, head, final norm), by resource; limits and floors
+    (the least of a resource) are about totals that include it. A sub-block takes its variant of `forced` and none
+    of its `forbidden`. The sub-blocks of a group all take the variant of one label, which each of them must offer.
+    `joints` add to scores and costs. `blockwright.solution_rules` says whether a solution keeps all of it.
     """
 
     choices: Mapping[str, tuple[Choice, ...]]
@@ -49,6 +68,26 @@ class Problem:
     fixed: Mapping[str, float] = field(default_factory=dict)
     ball: Ball | None = None
     apart: tuple[Apart, ...] = ()
+    floors: Mapping[str, float] = field(default_factory=dict)
+    forced: Mapping[str, str] = field(default_factory=dict)
+    forbidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    groups: tuple[tuple[str, ...], ...] = ()
+    joints: tuple[Joint, ...] = ()
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What it asks of a solver beyond one limit on sums."""
+        asked: dict[Feature, bool] = {
+            "floors": bool(self.floors),
+            "groups": bool(self.groups),
+            "joints": bool(self.joints),
+            "forced": bool(self.forced),
+            "forbidden": bool(self.forbidden),
+            "ball": self.ball is not None,
+            "apart": bool(self.apart),
+            "several_limits": len(self.limits) > 1,
+        }
+        return frozenset(feature for feature, is_asked in asked.items() if is_asked)
 
 
 @dataclass(frozen=True)
@@ -66,11 +105,21 @@ class Solution:
 
 
 class Infeasible(Exception):
-    """No child fits the limits. `least` is the least that can be reached of each limited resource, alone."""
+    """No child keeps the limits and floors. `least` is the least that can be reached of each limited resource, `most`
+    the most of each that has a floor, each alone."""
 
-    def __init__(self, limits: Mapping[str, float], least: Mapping[str, float]) -> None:
-        super().__init__(f"no child fits {dict(limits)}; the least that can be reached is {dict(least)}")
-        self.limits, self.least = limits, least
+    def __init__(
+        self,
+        limits: Mapping[str, float],
+        least: Mapping[str, float],
+        floors: Mapping[str, float] | None = None,
+        most: Mapping[str, float] | None = None,
+    ) -> None:
+        self.limits, self.least, self.floors, self.most = limits, least, floors or {}, most or {}
+        message = f"no child fits {dict(limits)}; the least that can be reached is {dict(least)}"
+        if self.floors:
+            message += f"; none has at least {dict(self.floors)}; the most that can be reached is {dict(self.most)}"
+        super().__init__(message)
 
 
 class SolverOptions(BaseModel):
@@ -80,10 +129,16 @@ class SolverOptions(BaseModel):
 
 
 class Solver(ABC):
-    """Answers problems; one instance a solve, made with its options from the recipe."""
+    """Answers problems; one instance a solve, made with its options from the recipe.
+
+    `exact` solvers answer with the optimum. `supports` names what a problem may ask for beyond one limit; `solve`
+    begins with `refuse_unsupported(self, problem)`. `blockwright.contracts.solvers` has the rules as tests.
+    """
 
     name: ClassVar[str]
     Options: ClassVar[type[SolverOptions]] = SolverOptions
+    exact: ClassVar[bool] = False
+    supports: ClassVar[frozenset[Feature]] = frozenset()
     scored_by: ClassVar[str | None] = None
     """The scorer whose scores it is meant for, where only one will do."""
 
@@ -93,3 +148,11 @@ class Solver(ABC):
     @abstractmethod
     def solve(self, problem: Problem) -> Solution:
         """The best child within the limits; raises Infeasible with the least that can be reached."""
+
+
+def refuse_unsupported(solver: Solver, problem: Problem) -> None:
+    """UserError naming what the problem asks for and the solver cannot do."""
+    missing = sorted(problem.features - solver.supports)
+    if missing:
+        asked = ", ".join(missing)
+        raise UserError(f"solver.name: '{solver.name}' does not support {asked}; choose a solver that does")

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from blockwright.events import emit
-from blockwright.problem import Apart, Ball, Choice, Infeasible, Problem, Solution, Solver
+from blockwright.problem import Apart, Ball, Choice, Infeasible, Problem, Solution, Solver, refuse_unsupported
 from blockwright.searching.children import Children, Labels, SearchContext
 from blockwright.searching.realising import RealisingSolver
 
@@ -118,6 +118,7 @@ def search(
     starts: Mapping[str, Solver] | None = None,
 ) -> SearchResult:
     """The best child found within the problem's limits; raises problem.Infeasible when there is none."""
+    refuse_unsupported(solver, problem)
     children = Children(context)
     best = _Best(children, settings.tokens)
     sub_blocks = len(problem.choices)

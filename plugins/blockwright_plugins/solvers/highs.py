@@ -43,6 +43,8 @@ class HighsSolver(Solver):
 
     name = "highs"
     Options = HighsOptions
+    exact = True
+    supports = frozenset({"ball", "apart", "several_limits"})
 
     def solve(self, problem: Problem) -> Solution:
         """Raises Infeasible with the least of each resource that the other limits allow."""
