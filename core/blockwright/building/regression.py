@@ -13,11 +13,9 @@ def ridge(inputs: Tensor, cross: Tensor, strength: float, towards: Tensor | None
     or zero. Returns float64.
     """
     inputs, cross = inputs.double(), cross.double()
-    penalty = strength * inputs.diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
     if towards is not None:
-        cross = cross + penalty * towards.double()
-    regularised = inputs + penalty * torch.eye(len(inputs), dtype=torch.float64, device=inputs.device)
-    return torch.cholesky_solve(cross, torch.linalg.cholesky(regularised))
+        cross = cross + penalty(inputs, strength) * towards.double()
+    return torch.cholesky_solve(cross, torch.linalg.cholesky(regularise(inputs, strength)))
 
 
 class OutputWeightedRidge:
@@ -28,7 +26,7 @@ class OutputWeightedRidge:
     """
 
     def __init__(self, inputs: Tensor, output_moment: Tensor) -> None:
-        self._scale = inputs.double().diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
+        self._scale = penalty(inputs, 1.0)
         self._values, self._vectors = torch.linalg.eigh(inputs.double())
         importance = output_moment.double()
         importance = importance / importance.diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
@@ -36,11 +34,11 @@ class OutputWeightedRidge:
 
     def solve(self, cross: Tensor, strength: float, towards: Tensor) -> Tensor:
         """W (in, out), float64, from XᵀY; λ is `strength` times the mean of XᵀX's diagonal."""
-        penalty = strength * self._scale
+        held = strength * self._scale
         gains = self._weights.clamp_min(0)
         wanted = self._vectors.T @ cross.double() @ self._directions
         present = self._vectors.T @ towards.double() @ self._directions
-        solved = (gains * wanted + penalty * present) / (self._values.clamp_min(0)[:, None] * gains + penalty)
+        solved = (gains * wanted + held * present) / (self._values.clamp_min(0)[:, None] * gains + held)
         weights: Tensor = self._vectors @ solved @ self._directions.T
         return weights
 
@@ -48,5 +46,9 @@ class OutputWeightedRidge:
 def regularise(moment: Tensor, strength: float) -> Tensor:
     """The second moment with λ on its diagonal, λ = strength × mean diagonal; float64, positive definite."""
     moment = moment.double()
-    penalty = strength * moment.diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
-    return moment + penalty * torch.eye(len(moment), dtype=torch.float64, device=moment.device)
+    return moment + penalty(moment, strength) * torch.eye(len(moment), dtype=torch.float64, device=moment.device)
+
+
+def penalty(moment: Tensor, strength: float) -> Tensor:
+    """λ, a scalar: `strength` times the mean of the moment's diagonal, never zero."""
+    return strength * moment.double().diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)

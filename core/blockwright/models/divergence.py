@@ -7,9 +7,27 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from blockwright.models.stack import Head
+from blockwright.models.stack import Head, LayerStack, run_layers
 
-_ROWS_AT_ONCE = 256
+ROWS_AT_ONCE = 256  # rows of logits in memory: 256 × a vocabulary of 128k in float32 is 0.13 GB
+
+
+class Reference:
+    """The parent on some tokens (sequences, seq), run once, for children to be measured against."""
+
+    def __init__(self, parent: LayerStack, tokens: Tensor) -> None:
+        self.tokens, self.head, self.stream = tokens, parent.head(), final_stream(parent, tokens)
+
+    def divergence(self, child: LayerStack, sequences: int | None = None) -> float:
+        """Mean KL(parent‖child) in nats per token, on the first so many sequences or on all."""
+        stream = final_stream(child, self.tokens[:sequences])
+        return float(divergence(self.head, self.stream[:sequences], child.head(), stream).double().mean())
+
+
+def final_stream(stack: LayerStack, tokens: Tensor) -> Tensor:
+    """The residual stream (sequences, seq, hidden) after all layers, before the final norm."""
+    with torch.no_grad():
+        return run_layers(stack, stack.embed(tokens))
 
 
 def divergence(parent_head: Head, parent_stream: Tensor, child_head: Head, child_stream: Tensor) -> Tensor:
@@ -27,5 +45,5 @@ def _rows_divergence(parent_logits: Tensor, child_logits: Tensor) -> Tensor:
 
 
 def _rows(stream: Tensor) -> Sequence[Tensor]:
-    rows: Sequence[Tensor] = stream.flatten(0, -2).split(_ROWS_AT_ONCE)
+    rows: Sequence[Tensor] = stream.flatten(0, -2).split(ROWS_AT_ONCE)
     return rows

@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from blockwright.models.stack import Head, LayerStack, run_layers
-
-ROWS_AT_ONCE = 256  # rows of logits in memory: 256 × a vocabulary of 128k in float32 is 0.13 GB
+from blockwright.models.divergence import ROWS_AT_ONCE, final_stream
+from blockwright.models.stack import Head, LayerStack
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,6 @@ def evaluate(parent: LayerStack, child: LayerStack, tokens: Tensor) -> Evaluatio
                 _log_probabilities(parent_head, parent_rows), _log_probabilities(child_head, child_rows), next_tokens
             )
     return _evaluation(sums.tolist(), targets.numel())
-
-
-def final_stream(stack: LayerStack, tokens: Tensor) -> Tensor:
-    """The residual stream (sequences, seq, hidden) after all layers, before the final norm."""
-    with torch.no_grad():
-        return run_layers(stack, stack.embed(tokens))
 
 
 def _predicting(stream: Tensor) -> Iterator[Tensor]:

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from blockwright.child.modeling_blockwright import DecoderLayer
+from blockwright.models.divergence import ROWS_AT_ONCE
 from blockwright.models.stack import Head, LayerStack
 from blockwright.variants import SubBlock
 
 HeadGradient = Callable[[Tensor], Tensor]
 """Final stream (sequences, seq, hidden) -> gradients at it (samples, sequences, seq, hidden)."""
 
-_ROWS_AT_ONCE = 256  # rows of vocabulary size that may exist at once
 _SEQUENCES_AT_ONCE = 4
 
 
@@ -117,7 +117,7 @@ def _sampled_rows(weight: Tensor, normed: Tensor, samples: int, generator: torch
 
 def divergence_gradient(head: Head, parent_stream: Tensor, parent_head: Head) -> HeadGradient:
     """Gradient of Σ_t KL(parent‖child) at the child's final stream, one sample: (q − p) W through the norm."""
-    parent_rows = parent_stream.flatten(0, -2).split(_ROWS_AT_ONCE)
+    parent_rows = parent_stream.flatten(0, -2).split(ROWS_AT_ONCE)
 
     def at_stream(stream: Tensor) -> Tensor:
         chunks = iter(parent_rows)
@@ -139,7 +139,7 @@ def joined(*parts: HeadGradient) -> HeadGradient:
 
 def _through_norm(head: Head, stream: Tensor, rows: Callable[[Tensor], Tensor]) -> Tensor:
     """Carries gradients at the normed stream back through the final norm, some rows at a time."""
-    parts = [_pull_through_norm(head, part, rows) for part in stream.flatten(0, -2).split(_ROWS_AT_ONCE)]
+    parts = [_pull_through_norm(head, part, rows) for part in stream.flatten(0, -2).split(ROWS_AT_ONCE)]
     gradients: Tensor = torch.cat(parts, dim=1).unflatten(1, stream.shape[:-1])
     return gradients
 

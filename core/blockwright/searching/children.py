@@ -12,9 +12,9 @@ from torch import Tensor
 
 from blockwright.child.assembly import Assignment, Variants, assemble
 from blockwright.events import emit
-from blockwright.models.divergence import divergence
+from blockwright.models.divergence import Reference
 from blockwright.models.sensitivity import LayerGradients, divergence_gradient, joined, sampled_gradient, walk_back
-from blockwright.models.stack import Head, LayerStack, run_layers
+from blockwright.models.stack import LayerStack
 from blockwright.searching.replacement import Replacements
 from blockwright.variants import SubBlock, VariantSpec
 
@@ -49,10 +49,8 @@ class Children:
     def realise(self, variants: Labels, tokens: int | None = None) -> float:
         """KL(parent‖child) in nats per token of the assembled child; on about so many tokens, or on all of them."""
         judging = self.context.judging
-        sequences = len(judging) if tokens is None else min(len(judging), max(1, tokens // judging.shape[1]))
-        stack = self._assembled(self.assignment(variants))
-        stream = run_layers(stack, stack.embed(judging[:sequences]))
-        return float(divergence(self._head, self._judged[:sequences], stack.head(), stream).double().mean())
+        sequences = None if tokens is None else max(1, tokens // judging.shape[1])
+        return self._judge.divergence(self._assembled(self.assignment(variants)), sequences)
 
     def assignment(self, variants: Labels) -> Assignment:
         """From labels to concrete variants."""
@@ -72,7 +70,8 @@ class Children:
         stack = self._assembled(assignment)
         head = stack.head()
         head_gradient = joined(
-            divergence_gradient(head, self._scored, self._head), sampled_gradient(head, samples, self.context.seed)
+            divergence_gradient(head, self._scored.stream, self._scored.head),
+            sampled_gradient(head, samples, self.context.seed),
         )
         scores: dict[str, Mapping[str, float]] = {}
         for at in walk_back(stack, self.context.tokens, head_gradient):
@@ -83,23 +82,13 @@ class Children:
     def _assembled(self, assignment: Assignment) -> LayerStack:
         return assemble(self.context.parent, self.context.library, assignment, self.context.variants)
 
-    def _parent_stream(self, tokens: Tensor) -> Tensor:
-        stack = self.context.parent.stack()
-        return run_layers(stack, stack.embed(tokens))
+    @cached_property
+    def _judge(self) -> Reference:
+        return Reference(self.context.parent.stack(), self.context.judging)
 
     @cached_property
-    def _judged(self) -> Tensor:
-        """The parent's last stream on the judging tokens."""
-        return self._parent_stream(self.context.judging)
-
-    @cached_property
-    def _scored(self) -> Tensor:
-        """The parent's last stream on the scoring tokens."""
-        return self._parent_stream(self.context.tokens)
-
-    @cached_property
-    def _head(self) -> Head:
-        return self.context.parent.stack().head()
+    def _scored(self) -> Reference:
+        return Reference(self.context.parent.stack(), self.context.tokens)
 
     def _layer_scores(self, at: LayerGradients, assignment: Assignment) -> dict[str, Mapping[str, float]]:
         return {

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from blockwright.healing.refitting import Decision, RefitRule, RefitTexts
-    from blockwright.models.stack import LayerStack
     from blockwright.variants import SubBlock
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -52,8 +51,10 @@ class RefitStage(Stage):
     def run(self, context: StageContext) -> StageResult:
         from blockwright.child.checkpoint import open_child, write_child
         from blockwright.healing.refitting import Refitting
+        from blockwright.models.divergence import Reference
 
-        judge, texts, moments = HeldBack(context), self._texts(context), self._output_moments(context)
+        judge = Reference(context.parent.stack(), context.tokens["heldback"])
+        texts, moments = self._texts(context), self._output_moments(context)
         child = open_child(context.child)
         lowest = judge.divergence(child)
         figures, notes = {"before": lowest}, []
@@ -114,24 +115,6 @@ def summary(decisions: Sequence[Decision]) -> list[str]:
 def _mean_share(decisions: Sequence[Decision], rule: str) -> float:
     shares = [decision.shares[rule] for decision in decisions if decision.taken == rule]
     return sum(shares) / len(shares)
-
-
-class HeldBack:
-    """KL(parent‖child) on held-back tokens, in nats per token; the parent runs once."""
-
-    def __init__(self, context: StageContext) -> None:
-        from blockwright.models.evaluation import final_stream
-
-        parent = context.parent.stack()
-        self.tokens = context.tokens["heldback"]
-        self.stream, self.head = final_stream(parent, self.tokens), parent.head()
-
-    def divergence(self, child: LayerStack) -> float:
-        from blockwright.models.divergence import divergence
-        from blockwright.models.evaluation import final_stream
-
-        ends = final_stream(child, self.tokens)
-        return float(divergence(self.head, self.stream, child.head(), ends).double().mean())
 
 
 @hookimpl

@@ -8,7 +8,8 @@ from blockwright.child.assembly import assemble
 from blockwright.child.checkpoint import open_child, write_child
 from blockwright.healing.refitting import PRESENT, OutputMoments, RefitRule, RefitTexts, Refitting, Replaced
 from blockwright.library import Library
-from blockwright.models.evaluation import evaluate, final_stream
+from blockwright.models.divergence import final_stream
+from blockwright.models.evaluation import evaluate
 from blockwright.models.stack import LayerStack
 from blockwright.parent import Parent
 from blockwright.plugins import Plugins
