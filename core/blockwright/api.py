@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,9 @@ class Run:
         """The child that the search chose; its `seconds` are those of the whole solve step."""
         stored = self.files.json(f"{SOLVE}/solution.json")["solution"]
         assert isinstance(stored, dict)
-        return Solution(**stored, seconds=self.steps[SOLVE])
+        unproven = {"bound": -math.inf, "gap": math.inf}
+        proof = {name: unproven[name] if stored[name] is None else stored[name] for name in unproven}
+        return Solution(**{**stored, **proof}, seconds=self.steps[SOLVE])
 
     @property
     def graph(self) -> BlockGraph:

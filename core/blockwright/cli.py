@@ -89,6 +89,54 @@ def report(run: RunName, debug: Debug = False) -> None:
 
 
 @app.command()
+def compare(
+    recipe: RecipeFile,
+    overrides: Overrides = None,
+    solvers: Annotated[
+        str, typer.Option("--solvers", help="By commas; +children and +rounds add parts of the search: highs+rounds")
+    ] = "uniform,greedy,highs,highs+children+rounds",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Runs several solvers at one budget on the same library and shows what their children lose on unseen text."""
+    with reported(debug, resumes=True):
+        from blockwright.comparing.contenders import contenders
+        from blockwright.comparing.outcomes import FOLDER
+        from blockwright.comparing.outcomes import compare as compare_contenders
+        from blockwright.comparing.showing import outcome_summary
+        from blockwright.recipes.checking import check_recipe
+        from blockwright.terminal.progress import shown_progress
+        from blockwright.terminal.tables import show
+
+        checked = check_recipe(recipe, overrides or ())
+        chosen = contenders(solvers.split(","), checked.recipe, checked.plugins)
+        with shown_progress():
+            outcomes = compare_contenders(checked, chosen)
+        named = {one.name: one for one in outcomes}
+        show(outcome_summary("solver", named, checked.directory / FOLDER), as_json)
+
+
+@app.command()
+def sweep(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Searches at several budgets (budget.params=90%,80%,70%): the front of quality against cost."""
+    with reported(debug, resumes=True):
+        from blockwright.comparing.contenders import recipes_own
+        from blockwright.comparing.outcomes import FOLDER
+        from blockwright.comparing.outcomes import sweep as sweep_budgets
+        from blockwright.comparing.showing import outcome_summary
+        from blockwright.comparing.sweeping import swept_recipes
+        from blockwright.terminal.progress import shown_progress
+        from blockwright.terminal.tables import show
+
+        budgets = swept_recipes(recipe, overrides or ())
+        first = next(iter(budgets.values()))
+        with shown_progress():
+            outcomes = sweep_budgets(list(budgets.values()), recipes_own(first))
+        named = dict(zip(budgets, outcomes, strict=True))
+        show(outcome_summary("budget", named, first.directory / FOLDER), as_json)
+
+
+@app.command()
 def plugins(as_json: AsJson = False, debug: Debug = False) -> None:
     """Lists what is installed: each plugin, what it is, and the package that brings it."""
     with reported(debug):

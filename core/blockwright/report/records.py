@@ -53,7 +53,7 @@ class Chosen(Record):
 
     variants: Mapping[str, str]
     costs: Mapping[str, float]
-    gap: float
+    gap: float | None
     status: str
 
 

@@ -56,8 +56,8 @@ def _stages_and_evaluation(checked: CheckedRecipe, keys: Mapping[str, str]) -> I
     yield EvaluationStep(evaluation_step(checked.recipe), keys[evaluation_step(checked.recipe)], previous)
 
 
-def run_checked(checked: CheckedRecipe) -> RunFiles:
-    """Does what is not done yet; the same call finishes a run that was killed."""
+def run_checked(checked: CheckedRecipe, last: str | None = None) -> RunFiles:
+    """Does what is not done yet; the same call finishes a run that was killed. `last` names a step to stop after."""
     run, steps = RunDirectory(checked.directory), plan_steps(checked)
     files = RunFiles(checked.directory, checked.plugins.families, checked.plugins.variants)
     with run.locked(), logged_to(run.path / LOG), checked.plugins.observing():
@@ -68,6 +68,8 @@ def run_checked(checked: CheckedRecipe) -> RunFiles:
         for number, step in enumerate(steps):
             _do(run, step, files, checked.source)
             emit("step_passed", done=number + 1, total=len(steps), step=step.name)
+            if step.name == last:
+                return files
         emit("report_written", path=str(write_report(run.path)))
         emit("run_finished", directory=str(run.path))
     return files

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,6 +31,7 @@ class SearchContext:
     """What the search may read: the parent, the library, and tokens (sequences, seq) that the refits have not seen.
 
     Variants are scored on `tokens`; children are judged on `judging`, which neither scores nor refits have seen.
+    What a solver must keep under way goes into `folder`.
     """
 
     parent: Parent
@@ -38,6 +40,7 @@ class SearchContext:
     tokens: Tensor
     judging: Tensor
     seed: int
+    folder: Path
 
 
 class Children:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from blockwright.problem import Problem, Solution, Solver
@@ -21,5 +22,8 @@ class RealisingSolver(Solver):
     """Searches on what children really lose; `solve` answers on sums, for warm starts and for the rounds after it."""
 
     @abstractmethod
-    def solve_realising(self, problem: Problem, children: Realiser, incumbent: Solution) -> Solution:
-        """The best child that it finds within the limits, starting from the incumbent."""
+    def solve_realising(self, problem: Problem, children: Realiser, incumbent: Solution, folder: Path) -> Solution:
+        """The best child that it finds within the limits, starting from the incumbent.
+
+        What it needs to go on after a kill, it keeps in `folder`.
+        """

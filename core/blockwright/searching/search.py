@@ -8,14 +8,16 @@ ball. A round whose children are not truly better is undone, and the ball shrink
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from blockwright.events import emit
-from blockwright.problem import Apart, Ball, Choice, Infeasible, Problem, Solution, Solver, refuse_unsupported
+from blockwright.problem import Ball, Choice, Problem, Solution, Solver, refuse_unsupported
 from blockwright.searching.children import Children, Labels, SearchContext
+from blockwright.searching.diverse import solve_many
 from blockwright.searching.realising import RealisingSolver
 
 
@@ -76,8 +78,7 @@ class SearchResult:
 
     def to_dict(self) -> dict[str, object]:
         """JSON-safe; without seconds, so that equal searches give equal bytes."""
-        solution = asdict(self.solution)
-        del solution["seconds"]
+        solution = {name: _or_none(value) for name, value in asdict(self.solution).items() if name != "seconds"}
         return {
             "solution": solution,
             "predicted": self.predicted,
@@ -122,7 +123,7 @@ def search(
     children = Children(context)
     best = _Best(children, settings.tokens)
     sub_blocks = len(problem.choices)
-    first, *others = _optima(problem, solver, settings.children, settings.distance)
+    first, *others = solve_many(problem, solver, settings.children, settings.distance)
     best.look("solve", first, first.objective, sub_blocks)
     for solution in others:
         best.look("diverse", solution, solution.objective, sub_blocks)
@@ -130,7 +131,7 @@ def search(
         solution = start.solve(problem)
         best.look(f"start {name}", solution, sum_of_scores(problem, solution.variants), sub_blocks)
     if isinstance(solver, RealisingSolver):
-        solution = solver.solve_realising(problem, children, first)
+        solution = solver.solve_realising(problem, children, first, context.folder)
         best.look(solver.name, solution, sum_of_scores(problem, solution.variants), sub_blocks)
     _rescore(best, problem, solver, settings)
     assert best.solution is not None
@@ -149,25 +150,11 @@ def _rescore(best: _Best, problem: Problem, solver: Solver, settings: SearchSett
         centre, realised = best.solution.variants, best.realised
         around = around or best.children.scores_around(centre, settings.samples)
         distance = max(1, min(settings.distance, radius // 2))
-        paid = False
-        for candidate in _optima(_recentred(problem, around, centre, radius), solver, settings.children, distance):
+        around_problem, paid = _recentred(problem, around, centre, radius), False
+        for candidate in solve_many(around_problem, solver, settings.children, distance):
             paid |= best.look("rounds", candidate, realised + candidate.objective, radius)
         emit("round_finished", done=number + 1, total=settings.rounds, radius=radius, paid=paid)
         around, radius = (None, radius) if paid else (around, radius // 2)
-
-
-def _optima(problem: Problem, solver: Solver, count: int, distance: int) -> Iterable[Solution]:
-    """Up to `count` solutions that pairwise differ in at least `distance` sub-blocks, best first."""
-    found: list[Solution] = []
-    for _ in range(count):
-        apart = tuple(Apart(one.variants, min(distance, len(problem.choices))) for one in found)
-        try:
-            found.append(solver.solve(replace(problem, apart=(*problem.apart, *apart)) if apart else problem))
-        except Infeasible:
-            if not found:
-                raise
-            break
-    return found
 
 
 def _recentred(problem: Problem, around: Mapping[str, Mapping[str, float]], centre: Labels, radius: int) -> Problem:
@@ -193,6 +180,11 @@ def _priced_by_sums(chosen: Solution, first: Solution, predicted: float) -> Solu
     """With the sum of scores as its objective; the bound is that of the first solution, which no sum can undercut."""
     gap = abs(predicted - first.bound) / max(abs(predicted), 1e-12) if predicted != first.bound else 0.0
     return replace(chosen, objective=predicted, bound=first.bound, gap=gap, status=first.status, nodes=first.nodes)
+
+
+def _or_none(value: object) -> object:
+    """JSON has no infinities: the bound and the gap of a solver that proves nothing are null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _changed(before: Solution | None, after: Solution) -> int:

@@ -13,8 +13,12 @@ from blockwright.searching.search import SearchSettings, search
 
 
 @pytest.fixture(scope="module")
-def context(parent: Parent, library: Library, plugins: Plugins, unseen: torch.Tensor) -> SearchContext:
-    return SearchContext(parent, library, plugins.variants, unseen, unseen.flip(0), seed=0)
+def context(
+    parent: Parent, library: Library, plugins: Plugins, unseen: torch.Tensor, tmp_path_factory: pytest.TempPathFactory
+) -> SearchContext:
+    return SearchContext(
+        parent, library, plugins.variants, unseen, unseen.flip(0), 0, tmp_path_factory.mktemp("search")
+    )
 
 
 @pytest.fixture(scope="module")

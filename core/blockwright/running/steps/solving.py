@@ -24,15 +24,17 @@ class SolveStep(Step):
 
     def run(self, files: RunFiles, folder: Path) -> None:
         """Writes `solution.json`, without times, so that equal recipes give equal bytes."""
-        context, problem = search_context(files, self.seed), stored_problem(files)
+        context, problem = search_context(files, self.seed, folder), stored_problem(files)
         result = search(context, problem, self.solver, self.settings, self.starts)
         write_json(folder / "solution.json", result.to_dict())
 
 
-def search_context(files: RunFiles, seed: int) -> SearchContext:
+def search_context(files: RunFiles, seed: int, folder: Path) -> SearchContext:
     """Scores are made on the scoring tokens, children judged on those held back."""
     tokens = files.tokens
-    return SearchContext(files.parent, files.library, files.variants, tokens["scoring"], tokens["heldback"], seed)
+    return SearchContext(
+        files.parent, files.library, files.variants, tokens["scoring"], tokens["heldback"], seed, folder
+    )
 
 
 def stored_problem(files: RunFiles, limits: Mapping[str, float] | None = None) -> Problem:

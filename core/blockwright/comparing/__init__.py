@@ -1,0 +1,1 @@
+"""Solvers against each other at one budget, and one solver at many: the same library, scores and evaluation text."""
