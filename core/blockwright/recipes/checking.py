@@ -15,7 +15,7 @@ from blockwright.measuring.whole_models import Target
 from blockwright.parent import Parent, ParentSettings
 from blockwright.plugins import Plugins, installed_plugins
 from blockwright.problem import Solver
-from blockwright.recipes.feasibility import budget_mistakes
+from blockwright.recipes.feasibility import budget_mistakes, limits_within
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
 from blockwright.recipes.parent_outline import outline_parent
 from blockwright.recipes.plugin_sections import make_cost_model, make_named, make_stages, make_starts
@@ -72,7 +72,7 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
     if check.mistakes or recipe is None or made is None or parent is None or space is None:
         raise raw.source.error(check.mistakes)
     prices = _priced(recipe, raw.source, parent, space, made.cost_model)
-    too_tight = budget_mistakes(recipe.budget, prices, made.solver)
+    too_tight = _too_tight(recipe, parent, space, made, prices)
     if too_tight:
         raise raw.source.error(too_tight)
     whole = recipe.model_copy(update={"space": check.written_space})
@@ -108,6 +108,20 @@ def _priced(recipe: Recipe, source: Source, parent: Parent, space: Space, cost_m
     except UserError as error:
         raise source.error(mistake_in(line) for line in error.lines) from None
     return prices
+
+
+def _too_tight(recipe: Recipe, parent: Parent, space: Space, made: Made, prices: Prices) -> list[Mistake]:
+    """Limits that no child keeps; where the search may choose the batch, at none of its sizes."""
+    if not recipe.search.batches:
+        return budget_mistakes(recipe.budget, prices, made.solver)
+    limits, mistakes = limits_within(recipe.budget, prices), []
+    for batch in recipe.search.batches:
+        scenarios = {**recipe.all_scenarios, MAIN: recipe.scenario.model_copy(update={"batch": batch})}
+        at_batch = price(parent, space, installed_plugins().variants, made.cost_model, scenarios)
+        mistakes = budget_mistakes(recipe.budget, at_batch, made.solver, limits)
+        if not mistakes:
+            return []
+    return mistakes
 
 
 class _Check:

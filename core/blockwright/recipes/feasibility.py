@@ -20,9 +20,14 @@ def limits_within(budget: Budget, prices: Prices) -> Mapping[str, float]:
     return limits
 
 
-def budget_mistakes(budget: Budget, prices: Prices, solver: Solver) -> list[Mistake]:
-    """Limits that no child keeps, with the least that can be reached; or all, where only each alone can be kept."""
-    limits, least = limits_within(budget, prices), least_resources(prices)
+def budget_mistakes(
+    budget: Budget, prices: Prices, solver: Solver, limits: Mapping[str, float] | None = None
+) -> list[Mistake]:
+    """Limits that no child keeps, with the least that can be reached; or all, where only each alone can be kept.
+
+    `limits` are the budget's own where they are not given.
+    """
+    limits, least = limits_within(budget, prices) if limits is None else limits, least_resources(prices)
     alone = [
         Mistake(budget.path_of(name), _too_tight(name, limit, least[name], prices))
         for name, limit in limits.items()

@@ -69,6 +69,12 @@ class RunFiles:
     def prices(self) -> Prices:
         return Prices.from_dict(self.json(f"{COSTS}/costs.json"))
 
+    def prices_by_batch(self) -> dict[int, Prices]:
+        """Of the batch sizes that the search may choose."""
+        stored = self.json(f"{COSTS}/costs.json")["batches"]
+        assert isinstance(stored, dict)
+        return {int(batch): Prices.from_dict(prices) for batch, prices in stored.items()}
+
     def limits(self) -> Mapping[str, float]:
         return self.json(f"{COSTS}/costs.json")["limits"]  # type: ignore[return-value]
 

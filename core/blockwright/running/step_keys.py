@@ -39,6 +39,7 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
         "space": space,
         "scenarios": dict(recipe.all_scenarios),
         "budget": recipe.budget,
+        "batches": list(recipe.search.batches),
         "cost_model": cost_model.options,
         "hardware": cost_model.hardware and cost_model.hardware.fingerprint,
     }

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from blockwright.events import emit
 from blockwright.problem import Ball, Choice, Problem, Solution, Solver, refuse_unsupported
+from blockwright.searching.batches import Tried
 from blockwright.searching.children import Children, Labels, SearchContext
 from blockwright.searching.diverse import solve_many
 from blockwright.searching.realising import RealisingSolver
@@ -27,7 +28,8 @@ class SearchSettings(BaseModel):
     `children`: how many optima, at least `distance` sub-blocks apart, are assembled of every problem that is solved;
     1 trusts the sums. `starts`: other solvers whose children are looked at too. `rounds`: how often to score again
     around the best child, within a ball of `radius` sub-blocks that halves when a round does not pay; 0 stops before.
-    `tokens`: how many of the held-back tokens judge children; all when it is not given.
+    `tokens`: how many of the held-back tokens judge children; all when it is not given. `batches`: batch sizes to
+    choose from in the recipe's own scenario; relative limits stay those against the parent at the scenario's batch.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +40,7 @@ class SearchSettings(BaseModel):
     radius: PositiveInt = 24
     samples: PositiveInt = 2
     tokens: PositiveInt | None = None
+    batches: tuple[PositiveInt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Round:
 class SearchResult:
     """The chosen child. `predicted` is its sum of single-replacement scores, `realised` its KL on the judging tokens.
 
-    `gains` says, in nats per token, what each part of the search took off the KL of the first solution.
+    `gains` says, in nats per token, what each part of the search took off the KL of the first solution. `batch` and
+    `batches` are set where the search had batch sizes to choose from.
     """
 
     solution: Solution
@@ -65,6 +69,8 @@ class SearchResult:
     realised: float
     rounds: tuple[Round, ...]
     tokens: int
+    batch: int | None = None
+    batches: tuple[Tried, ...] = ()
 
     @property
     def gains(self) -> dict[str, float]:
@@ -86,6 +92,8 @@ class SearchResult:
             "rounds": [asdict(one) for one in self.rounds],
             "gains": self.gains,
             "tokens": self.tokens,
+            "batch": self.batch,
+            "batches": [asdict(one) for one in self.batches],
         }
 
 

@@ -13,7 +13,7 @@ from blockwright.recipes.budget import Budget
 from blockwright.recipes.feasibility import limits_within
 from blockwright.running.files import RunFiles
 from blockwright.running.steps.step import Step
-from blockwright.searching.pricing import Space, price
+from blockwright.searching.pricing import MAIN, Prices, Space, price
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,18 @@ class CostStep(Step):
     cost_model: CostModel
     scenarios: Mapping[str, Scenario]
     budget: Budget
+    batches: tuple[int, ...]
 
     def run(self, files: RunFiles, folder: Path) -> None:
         """Takes a moment: a changed budget or scenario redoes only this and what comes after."""
         prices = price(files.parent, self.space, files.variants, self.cost_model, self.scenarios)
         for note in prices.notes:
             emit("cost_guessed", note=note)
-        write_json(folder / "costs.json", {**prices.to_dict(), "limits": dict(limits_within(self.budget, prices))})
+        batches = {batch: self._at(batch, files).to_dict() for batch in self.batches}
+        limits = dict(limits_within(self.budget, prices))
+        write_json(folder / "costs.json", {**prices.to_dict(), "batches": batches, "limits": limits})
+
+    def _at(self, batch: int, files: RunFiles) -> Prices:
+        """With another batch size in the recipe's own scenario."""
+        scenarios = {**self.scenarios, MAIN: self.scenarios[MAIN].model_copy(update={"batch": batch})}
+        return price(files.parent, self.space, files.variants, self.cost_model, scenarios)
