@@ -61,6 +61,15 @@ class Run:
 
         return solve_again(self.files, limits)
 
+    def share(self, folder: str | Path) -> Path:
+        """Exports the library and the scores to a new folder, to be searched on another machine."""
+        from blockwright.recipes.locations import read_yaml
+        from blockwright.sharing.parcel import export_library
+
+        recipe = read_yaml(self.directory / "recipe.yaml")
+        assert isinstance(recipe, dict)
+        return export_library(self.files, recipe["scorer"], Path(folder))
+
     def report(self) -> Path:
         """Writes the report and returns its page."""
         from blockwright.report import write_report

@@ -137,6 +137,19 @@ def sweep(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = Fal
 
 
 @app.command()
+def share(
+    run: RunName,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write it; must not be there yet.")],
+    debug: Debug = False,
+) -> None:
+    """Exports a run's library and scores; `library.shared=FOLDER scorer.name=stored` searches them elsewhere."""
+    with reported(debug):
+        from blockwright.api import open_run
+
+        typer.echo(open_run(run).share(folder))
+
+
+@app.command()
 def plugins(as_json: AsJson = False, debug: Debug = False) -> None:
     """Lists what is installed: each plugin, what it is, and the package that brings it."""
     with reported(debug):

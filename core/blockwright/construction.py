@@ -24,7 +24,7 @@ from blockwright.variants import (
 
 
 class LibrarySettings(BaseModel):
-    """The recipe's `library` section."""
+    """The recipe's `library` section. `shared`: a folder of `blockwright share`, taken in place of building one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     ridge: NonNegativeFloat = 1e-3
@@ -33,6 +33,7 @@ class LibrarySettings(BaseModel):
     gradient_tokens: PositiveInt = 8192
     gradient_samples: PositiveInt = 1
     sequences_at_once: PositiveInt = 8
+    shared: str | None = None
 
 
 @dataclass(frozen=True)

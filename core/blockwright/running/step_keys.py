@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from blockwright.recipes.recipe import Recipe
 from blockwright.running.directory import step_key
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
 from blockwright.running.versions import version_of
+from blockwright.sharing.parcel import MANIFEST
 
 if TYPE_CHECKING:
     from blockwright.recipes.checking import CheckedRecipe
@@ -32,7 +34,9 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
     space, kinds = checked.space_labels, sorted({spec.kind for specs in checked.space.values() for spec in specs})
     learns_from = make.parent(training=True)
     keys = {PARENT: make.parent()}
-    keys[LIBRARY] = make(LIBRARY, {"space": space, "library": recipe.library}, [learns_from], kinds)
+    keys[LIBRARY] = make(
+        LIBRARY, {"space": space, "library": recipe.library, "shared": _shared(recipe)}, [learns_from], kinds
+    )
     keys[SCORES] = make(SCORES, recipe.scorer, [keys[LIBRARY]], [recipe.scorer.name])
     cost_model = checked.made.cost_model
     priced = {
@@ -55,6 +59,14 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
     step = evaluation_step(recipe)
     keys[step] = make(step, {}, [keys[PARENT], keys[BUILD], last])
     return keys
+
+
+def _shared(recipe: Recipe) -> str | None:
+    """What a shared library's list says, so that another library in the same folder is taken anew."""
+    if recipe.library.shared is None:
+        return None
+    manifest = Path(recipe.library.shared) / MANIFEST
+    return manifest.read_text() if manifest.is_file() else None
 
 
 class _KeyMaker:

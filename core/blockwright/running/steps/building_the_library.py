@@ -24,11 +24,19 @@ class LibraryStep(Step):
 
     def run(self, files: RunFiles, folder: Path) -> None:
         """One file a sub-block, those that a killed run finished are kept; then `decisions.json` for the report."""
-        from blockwright.building.library import build_library
-
         tokens = files.training_tokens
-        library = build_library(files.parent, self.space, files.variants, tokens, self.settings, folder, self.seed)
+        library = self._library(files, folder)
         write_json(folder / "decisions.json", _decisions(library, tokens["heldback"].numel()))
+
+    def _library(self, files: RunFiles, folder: Path) -> Library:
+        """Built here, or taken from where somebody shares one."""
+        from blockwright.building.library import build_library
+        from blockwright.sharing.parcel import import_library
+
+        if self.settings.shared is not None:
+            return import_library(Path(self.settings.shared), files.parent, self.space, folder)
+        tokens, settings = files.training_tokens, self.settings
+        return build_library(files.parent, self.space, files.variants, tokens, settings, folder, self.seed)
 
 
 def _decisions(library: Library, tokens: int) -> dict[str, dict[str, dict[str, float]]]:
