@@ -13,6 +13,7 @@ from blockwright.variants import Slot, SubBlock, SubBlockShape, VariantSpec
 
 DATA = Path(__file__).parent / "data"
 SIZES = {  # hidden, heads, KV heads, head_dim, FFN width, layers, vocabulary
+    "llama-8b": (4096, 32, 8, 128, 14336, 32, 128256),
     "llama-70b": (8192, 64, 8, 128, 28672, 80, 128256),
     "llama-405b": (16384, 128, 8, 128, 53248, 126, 128256),
     "qwen3-32b": (5120, 64, 8, 128, 25600, 64, 151936),

@@ -14,7 +14,7 @@ from blockwright.events import emit
 from blockwright.files import write_json
 from blockwright.problem import Infeasible
 from blockwright.recipes.checking import CheckedRecipe
-from blockwright.recipes.feasibility import limits_within
+from blockwright.recipes.feasibility import rules_of
 from blockwright.running.directory import RunDirectory, step_key
 from blockwright.running.files import SCORES, RunFiles
 from blockwright.running.pipeline import run_checked
@@ -22,7 +22,7 @@ from blockwright.running.step_keys import plain, plan_keys
 from blockwright.running.steps.scoring_the_library import ScoreStep
 from blockwright.running.steps.solving import search_context
 from blockwright.scoring import Scores
-from blockwright.searching.problem_making import make_problem
+from blockwright.searching.problem_making import Rules, make_problem
 from blockwright.searching.search import SearchResult, search
 
 FOLDER = "compare"
@@ -65,19 +65,17 @@ class Comparison:
         return Outcome(**json.loads((self._run.folder(folder) / "outcome.json").read_text()))
 
     def _measure(self, contender: Contender, checked: CheckedRecipe, folder: Path) -> None:
-        limits = dict(limits_within(checked.recipe.budget, checked.prices))
+        rules = rules_of(checked.recipe.budget, checked.recipe.search, checked.prices)
         try:
-            outcome = self._searched(contender, checked, limits, folder)
+            outcome = self._searched(contender, checked, rules, folder)
         except (Infeasible, UserError) as error:  # a contender that cannot must not stop the others
-            outcome = Outcome(contender.name, limits, failed=str(error))
+            outcome = Outcome(contender.name, dict(rules.limits), failed=str(error))
         write_json(folder / "outcome.json", asdict(outcome))
         emit("contender_finished", contender=contender.name, kl_nats_per_token=outcome.kl_nats_per_token)
 
-    def _searched(
-        self, contender: Contender, checked: CheckedRecipe, limits: Mapping[str, float], folder: Path
-    ) -> Outcome:
-        prices, seed = checked.prices, checked.recipe.seed
-        problem = make_problem(self._scores(contender.scorer), prices.resources(), prices.fixed_resources, limits)
+    def _searched(self, contender: Contender, checked: CheckedRecipe, rules: Rules, folder: Path) -> Outcome:
+        seed, limits = checked.recipe.seed, dict(rules.limits)
+        problem = make_problem(self._scores(contender.scorer), checked.prices, rules)
         start = time.perf_counter()
         context, starts = search_context(self.files, seed, folder), checked.made.starts
         starts = {name: starts[name] for name in contender.settings.starts}

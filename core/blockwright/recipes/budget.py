@@ -119,11 +119,20 @@ class ScenarioBudget(BaseModel):
                 yield key, value
 
 
+class Floors(BaseModel):
+    """What the child must have at least, as written: counts and bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    params: Annotated[Written | None, _checked("params")] = None
+    memory: Annotated[Written | None, _checked("memory")] = None
+
+
 class Budget(ScenarioBudget):
     """The recipe's `budget` section: limits in the recipe's own scenario, and in the named ones under `scenarios`."""
 
     params: Annotated[Written | None, _checked("params")] = None
     scenarios: Mapping[str, ScenarioBudget] = {}
+    at_least: Floors | None = None
 
     @model_validator(mode="after")
     def _limits_something(self) -> Budget:
@@ -146,6 +155,11 @@ class Budget(ScenarioBudget):
         if unpriced:
             raise UserError(*(f"{key}: {_why_unpriced(name, parent)}" for name, key in unpriced.items()))
         return {name: limit.of(parent[name]) for name, limit in self.parsed.items()}
+
+    def floors(self, parent: Mapping[str, float]) -> Mapping[str, float]:
+        """The least of each resource that has a floor, given what the parent takes."""
+        written = {} if self.at_least is None else self.at_least.model_dump(exclude_none=True)
+        return {name: parse_limit(name, value).of(parent[name]) for name, value in written.items()}
 
     def _entries(self) -> Iterator[tuple[str, KeyPath, Written]]:
         """Resource, place and limit of all that is set."""

@@ -15,7 +15,7 @@ from blockwright.measuring.whole_models import Target
 from blockwright.parent import Parent, ParentSettings
 from blockwright.plugins import Plugins, installed_plugins
 from blockwright.problem import Solver
-from blockwright.recipes.feasibility import budget_mistakes, limits_within
+from blockwright.recipes.feasibility import budget_mistakes, rules_of
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
 from blockwright.recipes.parent_outline import outline_parent
 from blockwright.recipes.plugin_sections import make_cost_model, make_named, make_stages, make_starts
@@ -71,6 +71,9 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
     space = check.space(parent)
     if check.mistakes or recipe is None or made is None or parent is None or space is None:
         raise raw.source.error(check.mistakes)
+    unlike = _disagreements(recipe, parent)
+    if unlike:
+        raise raw.source.error(unlike)
     prices = _priced(recipe, raw.source, parent, space, made.cost_model)
     too_tight = _too_tight(recipe, parent, space, made, prices)
     if too_tight:
@@ -110,15 +113,24 @@ def _priced(recipe: Recipe, source: Source, parent: Parent, space: Space, cost_m
     return prices
 
 
+def _disagreements(recipe: Recipe, parent: Parent) -> list[Mistake]:
+    """Layers that should agree and are not there."""
+    return [
+        Mistake(("search", "agree", index, "layers"), message)
+        for index, agreement in enumerate(recipe.search.agree)
+        for message in agreement.mistakes(parent.layers)
+    ]
+
+
 def _too_tight(recipe: Recipe, parent: Parent, space: Space, made: Made, prices: Prices) -> list[Mistake]:
     """Limits that no child keeps; where the search may choose the batch, at none of its sizes."""
     if not recipe.search.batches:
-        return budget_mistakes(recipe.budget, prices, made.solver)
-    limits, mistakes = limits_within(recipe.budget, prices), []
+        return budget_mistakes(recipe.budget, prices, made.solver, rules_of(recipe.budget, recipe.search, prices))
+    rules, mistakes = rules_of(recipe.budget, recipe.search, prices), []
     for batch in recipe.search.batches:
         scenarios = {**recipe.all_scenarios, MAIN: recipe.scenario.model_copy(update={"batch": batch})}
         at_batch = price(parent, space, installed_plugins().variants, made.cost_model, scenarios)
-        mistakes = budget_mistakes(recipe.budget, at_batch, made.solver, limits)
+        mistakes = budget_mistakes(recipe.budget, at_batch, made.solver, rules)
         if not mistakes:
             return []
     return mistakes

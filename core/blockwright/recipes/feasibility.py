@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from blockwright.problem import Infeasible, Solver
 from blockwright.recipes.budget import Budget
 from blockwright.recipes.mistakes import Mistake
+from blockwright.searching.agreements import groups_of
 from blockwright.searching.pricing import Prices, least_resources
-from blockwright.searching.problem_making import make_problem
+from blockwright.searching.problem_making import Rules, make_problem
+from blockwright.searching.search import SearchSettings
 from blockwright.terminal.resources import as_resource, told_as
+from blockwright.variants import SubBlock
 
 
 def limits_within(budget: Budget, prices: Prices) -> Mapping[str, float]:
@@ -20,27 +23,44 @@ def limits_within(budget: Budget, prices: Prices) -> Mapping[str, float]:
     return limits
 
 
-def budget_mistakes(
-    budget: Budget, prices: Prices, solver: Solver, limits: Mapping[str, float] | None = None
-) -> list[Mistake]:
-    """Limits that no child keeps, with the least that can be reached; or all, where only each alone can be kept.
+def rules_of(budget: Budget, search: SearchSettings, prices: Prices) -> Rules:
+    """All that a recipe asks of a child, in absolute numbers."""
+    layers = 1 + max(SubBlock.parse(name).layer for name in prices.main.blocks)
+    groups = groups_of(search.agree, layers)
+    return Rules(limits_within(budget, prices), budget.floors(prices.parent), groups)
 
-    `limits` are the budget's own where they are not given.
-    """
-    limits, least = limits_within(budget, prices) if limits is None else limits, least_resources(prices)
+
+def budget_mistakes(budget: Budget, prices: Prices, solver: Solver, rules: Rules) -> list[Mistake]:
+    """Limits that no child keeps, with the least that can be reached; or all, where only each alone can be kept."""
+    limits, least = rules.limits, least_resources(prices)
     alone = [
         Mistake(budget.path_of(name), _too_tight(name, limit, least[name], prices))
         for name, limit in limits.items()
         if limit < least[name]
     ]
-    if alone or len(limits) < 2:
+    if alone or (len(limits) < 2 and not rules.floors and not rules.groups):
         return alone
     free = {sub_block: dict.fromkeys(variants, 0.0) for sub_block, variants in prices.main.blocks.items()}
     try:
-        solver.solve(make_problem(free, prices.resources(), prices.fixed_resources, limits))
-    except Infeasible:
-        return [Mistake(("budget",), f"no child of this space keeps all limits at once; alone, {_each(least, limits)}")]
+        solver.solve(make_problem(free, prices, rules))
+    except Infeasible as error:
+        return [
+            Mistake(
+                ("budget",),
+                f"no child of this space keeps all limits at once; alone, {_each(least, limits)}{_floors(error)}",
+            )
+        ]
     return []
+
+
+def _floors(error: Infeasible) -> str:
+    """`, and params reach 80 M of the 90 M that it must have at least`."""
+    told = [
+        f"{name} reach {as_resource(name, error.most.get(name, 0.0))} of the {as_resource(name, floor)} that it must "
+        "have at least"
+        for name, floor in error.floors.items()
+    ]
+    return f", and {', '.join(told)}" if told else ""
 
 
 def _too_tight(name: str, limit: float, least: float, prices: Prices) -> str:

@@ -78,6 +78,9 @@ class RunFiles:
     def limits(self) -> Mapping[str, float]:
         return self.json(f"{COSTS}/costs.json")["limits"]  # type: ignore[return-value]
 
+    def floors(self) -> Mapping[str, float]:
+        return self.json(f"{COSTS}/costs.json")["floors"]  # type: ignore[return-value]
+
     def assignment(self) -> Assignment:
         """The solution's variants as specs of the library."""
         solution = self.json(f"{SOLVE}/solution.json")["solution"]

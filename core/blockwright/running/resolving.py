@@ -10,12 +10,13 @@ from blockwright.errors import UserError
 from blockwright.plugins import installed_plugins
 from blockwright.problem import Solution, Solver
 from blockwright.recipes.budget import Budget
-from blockwright.recipes.feasibility import budget_mistakes, limits_within
+from blockwright.recipes.feasibility import budget_mistakes, rules_of
 from blockwright.recipes.mistakes import mistakes_of
 from blockwright.recipes.plugin_sections import make_named
 from blockwright.recipes.reading import Override, RawRecipe, Source, parse_overrides, read_raw
 from blockwright.running.files import COSTS, SCORES, RunFiles
-from blockwright.running.steps.solving import stored_problem
+from blockwright.searching.problem_making import make_problem
+from blockwright.searching.search import SearchSettings
 
 Limits = Mapping[str, object]
 
@@ -39,10 +40,11 @@ def solve_again(files: RunFiles, limits: Limits) -> Solution:
             raise UserError(f"{files.directory}: has no {step} yet; `blockwright run` makes them")
     raw = _with_limits(read_raw(files.directory / "recipe.yaml"), limits)
     budget, solver, prices = _budget(raw), _solver(raw), files.prices()
-    too_tight = budget_mistakes(budget, prices, solver)
+    rules = rules_of(budget, SearchSettings.model_validate(raw.data.get("search") or {}), prices)
+    too_tight = budget_mistakes(budget, prices, solver, rules)
     if too_tight:
         raise raw.source.error(too_tight)
-    return solver.solve(stored_problem(files, limits_within(budget, prices)))
+    return solver.solve(make_problem(files.scores(), prices, rules))
 
 
 def _with_limits(raw: RawRecipe, limits: Limits) -> RawRecipe:

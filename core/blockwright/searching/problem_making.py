@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from blockwright.problem import Choice, Problem
 from blockwright.scoring import Scores
+from blockwright.searching.pricing import Prices
 
-Costs = Mapping[str, Mapping[str, Mapping[str, float]]]  # sub-block -> variant -> resource
+
+@dataclass(frozen=True)
+class Rules:
+    """What a recipe asks of a child: limits and floors by resource, and sub-blocks that must agree."""
+
+    limits: Mapping[str, float]
+    floors: Mapping[str, float] = field(default_factory=dict)
+    groups: tuple[tuple[str, ...], ...] = ()
 
 
-def make_problem(
-    scores: Mapping[str, Scores], costs: Costs, fixed: Mapping[str, float], limits: Mapping[str, float]
-) -> Problem:
+def make_problem(scores: Mapping[str, Scores], prices: Prices, rules: Rules) -> Problem:
     """One choice for each priced variant; KeyError names a variant that has a price and no score."""
     choices = {
         sub_block: tuple(Choice(label, scores[sub_block][label], dict(cost)) for label, cost in variants.items())
-        for sub_block, variants in costs.items()
+        for sub_block, variants in prices.resources().items()
     }
-    return Problem(choices=choices, limits=dict(limits), fixed=dict(fixed))
+    return Problem(
+        choices=choices,
+        limits=dict(rules.limits),
+        fixed=dict(prices.fixed_resources),
+        floors=dict(rules.floors),
+        groups=rules.groups,
+    )

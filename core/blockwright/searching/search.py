@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from blockwright.events import emit
 from blockwright.problem import Ball, Choice, Problem, Solution, Solver, refuse_unsupported
+from blockwright.searching.agreements import Agreement
 from blockwright.searching.batches import Tried
 from blockwright.searching.children import Children, Labels, SearchContext
 from blockwright.searching.diverse import solve_many
@@ -30,6 +31,7 @@ class SearchSettings(BaseModel):
     around the best child, within a ball of `radius` sub-blocks that halves when a round does not pay; 0 stops before.
     `tokens`: how many of the held-back tokens judge children; all when it is not given. `batches`: batch sizes to
     choose from in the recipe's own scenario; relative limits stay those against the parent at the scenario's batch.
+    `agree`: layers that must take the same variant.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +43,7 @@ class SearchSettings(BaseModel):
     samples: PositiveInt = 2
     tokens: PositiveInt | None = None
     batches: tuple[PositiveInt, ...] = ()
+    agree: tuple[Agreement, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,9 @@ class CostStep(Step):
         for note in prices.notes:
             emit("cost_guessed", note=note)
         batches = {batch: self._at(batch, files).to_dict() for batch in self.batches}
-        limits = dict(limits_within(self.budget, prices))
-        write_json(folder / "costs.json", {**prices.to_dict(), "batches": batches, "limits": limits})
+        limits, floors = dict(limits_within(self.budget, prices)), dict(self.budget.floors(prices.parent))
+        written = {**prices.to_dict(), "batches": batches, "limits": limits, "floors": floors}
+        write_json(folder / "costs.json", written)
 
     def _at(self, batch: int, files: RunFiles) -> Prices:
         """With another batch size in the recipe's own scenario."""

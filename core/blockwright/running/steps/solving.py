@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blockwright.files import write_json
-from blockwright.problem import Problem, Solver
+from blockwright.problem import Solver
 from blockwright.running.files import RunFiles
 from blockwright.running.steps.step import Step
+from blockwright.searching.agreements import groups_of
 from blockwright.searching.batches import best_batch
 from blockwright.searching.children import SearchContext
-from blockwright.searching.problem_making import make_problem
+from blockwright.searching.problem_making import Rules, make_problem
 from blockwright.searching.search import SearchSettings, search
 
 
@@ -25,11 +26,16 @@ class SolveStep(Step):
 
     def run(self, files: RunFiles, folder: Path) -> None:
         """Writes `solution.json`, without times, so that equal recipes give equal bytes."""
-        context, problems = search_context(files, self.seed, folder), stored_problems(files)
-        batch, tried = best_batch(problems, self.solver) if self.settings.batches else (None, ())
-        problem = stored_problem(files) if batch is None else problems[batch]
+        context, rules = search_context(files, self.seed, folder), self._rules(files)
+        by_batch = files.prices_by_batch() if self.settings.batches else {}
+        problems = {batch: make_problem(files.scores(), prices, rules) for batch, prices in by_batch.items()}
+        batch, tried = best_batch(problems, self.solver) if problems else (None, ())
+        problem = problems[batch] if batch else make_problem(files.scores(), files.prices(), rules)
         result = search(context, problem, self.solver, self.settings, self.starts)
         write_json(folder / "solution.json", replace(result, batch=batch, batches=tried).to_dict())
+
+    def _rules(self, files: RunFiles) -> Rules:
+        return Rules(files.limits(), files.floors(), groups_of(self.settings.agree, files.parent.layers))
 
 
 def search_context(files: RunFiles, seed: int, folder: Path) -> SearchContext:
@@ -38,18 +44,3 @@ def search_context(files: RunFiles, seed: int, folder: Path) -> SearchContext:
     return SearchContext(
         files.parent, files.library, files.variants, tokens["scoring"], tokens["heldback"], seed, folder
     )
-
-
-def stored_problems(files: RunFiles) -> dict[int, Problem]:
-    """One for each batch size that the search may choose, all within the limits of the recipe."""
-    scores, limits = files.scores(), files.limits()
-    return {
-        batch: make_problem(scores, prices.resources(), prices.fixed_resources, limits)
-        for batch, prices in files.prices_by_batch().items()
-    }
-
-
-def stored_problem(files: RunFiles, limits: Mapping[str, float] | None = None) -> Problem:
-    """The problem of the stored scores and costs, within other limits where they are given."""
-    prices = files.prices()
-    return make_problem(files.scores(), prices.resources(), prices.fixed_resources, limits or files.limits())
