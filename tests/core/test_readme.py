@@ -46,13 +46,13 @@ def test_the_recipe_is_a_recipe(tmp_path: Path) -> None:
 def test_the_plugin_is_a_solver() -> None:
     names: dict[str, object] = {}
     exec(_blocks("python")[1], names)
-    [greedy] = names["register_solvers"]()  # type: ignore[operator]
+    [steepest] = names["register_solvers"]()  # type: ignore[operator]
     choices = (
         Choice("keep", 0.0, {"params": 10}),
         Choice("half", 0.1, {"params": 5}),
         Choice("skip", 9.0, {"params": 0}),
     )
-    solution = greedy(SolverOptions()).solve(
+    solution = steepest(SolverOptions()).solve(
         Problem({"ffn.0": choices, "ffn.1": choices}, {"params": 16}, {"params": 1})
     )
     assert sorted(solution.variants.values()) == ["half", "keep"]

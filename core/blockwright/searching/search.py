@@ -131,6 +131,7 @@ def search(
 ) -> SearchResult:
     """The best child found within the problem's limits; raises problem.Infeasible when there is none."""
     refuse_unsupported(solver, problem)
+    settings = _that_it_can(solver, settings)
     children = Children(context)
     best = _Best(children, settings.tokens)
     sub_blocks = len(problem.choices)
@@ -149,6 +150,15 @@ def search(
     predicted = sum_of_scores(problem, best.solution.variants)
     solution = _priced_by_sums(best.solution, first, predicted)
     return SearchResult(solution, predicted, best.realised, tuple(best.rounds), _judging(context, settings))
+
+
+def _that_it_can(solver: Solver, settings: SearchSettings) -> SearchSettings:
+    """Without the parts that ask for more than the solver supports."""
+    needed = {"children": ("apart", 1), "rounds": ("ball", 0)}
+    left_out = {part: off for part, (feature, off) in needed.items() if feature not in solver.supports}
+    for part in left_out:
+        emit("search_part_left_out", part=part, solver=solver.name)
+    return settings.model_copy(update=left_out)
 
 
 def _rescore(best: _Best, problem: Problem, solver: Solver, settings: SearchSettings) -> None:

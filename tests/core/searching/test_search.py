@@ -133,3 +133,12 @@ def test_fewer_tokens_judge_when_asked(context: SearchContext, problem: Problem,
     assert few.tokens == 2 * length < context.judging.numel()
     assert few.realised == pytest.approx(Children(context).realise(few.solution.variants, 2 * length))
     assert few.realised != Children(context).realise(few.solution.variants)
+
+
+def test_a_solver_that_knows_no_ball_and_no_distance_searches_without_them(
+    context: SearchContext, problem: Problem, plugins: Plugins
+) -> None:
+    greedy = plugins.solver("greedy")
+    result = search(context, problem, greedy(greedy.Options()), SearchSettings(children=3, rounds=2))
+    assert [one.part for one in result.rounds] == ["solve"]
+    assert result.solution.costs["params"] <= problem.limits["params"]
