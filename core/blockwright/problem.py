@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from blockwright.errors import UserError
 
-Status = Literal["optimal", "time_limit"]
+Status = Literal["optimal", "time_limit", "heuristic"]  # proven, cut short, or never to be proven
 Feature = Literal["floors", "groups", "joints", "forced", "forbidden", "ball", "apart", "several_limits"]
 
 

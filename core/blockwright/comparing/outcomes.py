@@ -84,7 +84,7 @@ class Comparison:
         kl, top1 = self._evaluated(result)
         in_nats = checked.plugins.scorer(contender.scorer).in_nats
         predicted = result.predicted if in_nats else None
-        status = result.solution.status if result.solution.gap < 1 else "not proven"
+        status = result.solution.status
         return Outcome(
             contender.name, limits, predicted, result.realised, kl, top1, result.solution.costs, seconds, status
         )

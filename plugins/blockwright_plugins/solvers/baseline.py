@@ -137,7 +137,7 @@ def _solution(problem: Problem, child: Child, seconds: float) -> Solution:
         objective=objective,
         bound=bound,
         gap=(objective - bound) / max(abs(objective), 1e-12),
-        status="optimal" if objective == bound else "time_limit",
+        status="optimal" if objective == bound else "heuristic",
         seconds=seconds,
         nodes=0,
         costs=costs,

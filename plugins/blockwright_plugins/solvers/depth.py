@@ -22,7 +22,7 @@ class DepthSolver(RemovalSolver):
         layers = sorted({SubBlock.parse(name).layer for name in problem.choices})
         removals = [_removal(problem, layer) for layer in layers]
         whole = [removal for removal in removals if len(removal) == len(SLOTS)]
-        if not whole:
+        if not whole and not (problem.forced or problem.forbidden):
             raise UserError(
                 "solver.name: 'depth' removes whole layers, and the search space offers no layer `skip` for both its "
                 "attention and its FFN; add `skip` to both, or choose another solver"

@@ -82,7 +82,7 @@ class OptunaSolver(RealisingSolver):
             return incumbent
         objective, costs = total(problem, best.user_attrs[CHILD])
         seconds = time.monotonic() - start
-        return Solution(best.user_attrs[CHILD], objective, -math.inf, math.inf, "time_limit", seconds, 0, costs)
+        return Solution(best.user_attrs[CHILD], objective, -math.inf, math.inf, "heuristic", seconds, 0, costs)
 
     @property
     def _options(self) -> OptunaOptions:

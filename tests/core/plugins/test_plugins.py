@@ -54,18 +54,18 @@ def row(plugins: Plugins, name: str) -> Plugin:
 
 
 def test_one_module_and_one_entry_point_are_a_plugin(install: Install) -> None:
-    install("mine", SOLVER.format(name="greedy"))
+    install("mine", SOLVER.format(name="thrifty"))
     plugins = Plugins.load()
-    assert plugins.solver("greedy").__name__ == "Mine"
+    assert plugins.solver("thrifty").__name__ == "Mine"
     assert row(plugins, "mine").owner == "plugin 'mine' (stranger_mine 2.5)"
-    assert row(plugins, "mine").provides == ("solver 'greedy'",)
+    assert row(plugins, "mine").provides == ("solver 'thrifty'",)
     assert row(plugins, "mine").hooks == ("register_solvers",)
 
 
 def test_version_is_found_by_the_plugin_and_by_what_it_brings(install: Install) -> None:
-    install("mine", SOLVER.format(name="greedy"))
+    install("mine", SOLVER.format(name="thrifty"))
     plugins = Plugins.load()
-    assert plugins.version_of("mine") == plugins.version_of("greedy") == "stranger_mine 2.5"
+    assert plugins.version_of("mine") == plugins.version_of("thrifty") == "stranger_mine 2.5"
     with pytest.raises(KeyError):
         plugins.version_of("nobody")
 
@@ -83,9 +83,9 @@ def test_version_is_found_by_the_plugin_and_by_what_it_brings(install: Install) 
             "import blockwright\n@blockwright.hookimpl\ndef register_solvers(): return [dict]",
             "blockwright.problem.Solver",
         ),
-        (SOLVER.format(name="greedy").replace("def solve", "def other"), "does not define solve"),
+        (SOLVER.format(name="thrifty").replace("def solve", "def other"), "does not define solve"),
         (SOLVER.format(name=""), "needs a class attribute `name`"),
-        (SOLVER.format(name="greedy").replace("[Mine]", "[Mine, Mine]"), "two parts of one name"),
+        (SOLVER.format(name="thrifty").replace("[Mine]", "[Mine, Mine]"), "two parts of one name"),
     ],
 )
 def test_a_broken_plugin_is_listed_with_its_reason_and_stops_no_other(
@@ -101,18 +101,18 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_stops_no_other(
 
 
 def test_a_clash_names_both_owners_and_keeps_the_first(install: Install) -> None:
-    install("anna", SOLVER.format(name="greedy"))
-    install("bert", SOLVER.format(name="greedy"))
+    install("anna", SOLVER.format(name="thrifty"))
+    install("bert", SOLVER.format(name="thrifty"))
     plugins = Plugins.load()
     reason = str(row(plugins, "bert").broken)
-    assert "solver 'greedy'" in reason
+    assert "solver 'thrifty'" in reason
     assert "'anna' (stranger_anna 2.5)" in reason
     assert "'bert' (stranger_bert 2.5)" in reason
-    assert plugins.solver("greedy").__module__ == "stranger_anna"
+    assert plugins.solver("thrifty").__module__ == "stranger_anna"
 
 
 def test_a_stranger_cannot_take_a_built_in_name(install: Install) -> None:
-    install("fisher", SOLVER.format(name="greedy"))
+    install("fisher", SOLVER.format(name="thrifty"))
     plugins = Plugins.load()
     stranger = next(plugin for plugin in plugins.table if plugin.distribution == "stranger_fisher")
     assert "plugin 'fisher' (blockwright" in str(stranger.broken)
@@ -121,9 +121,9 @@ def test_a_stranger_cannot_take_a_built_in_name(install: Install) -> None:
 
 
 def test_an_unknown_name_gets_the_nearest_one(install: Install) -> None:
-    install("mine", SOLVER.format(name="greedy"))
-    with pytest.raises(UserError, match="no solver is called 'gredy', did you mean 'greedy'"):
-        Plugins.load().solver("gredy")
+    install("mine", SOLVER.format(name="thrifty"))
+    with pytest.raises(UserError, match="no solver is called 'thrfty', did you mean 'thrifty'"):
+        Plugins.load().solver("thrfty")
 
 
 def test_a_name_that_is_missing_for_a_broken_plugin_says_so(install: Install) -> None:

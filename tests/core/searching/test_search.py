@@ -116,7 +116,7 @@ def test_children_of_other_solvers_are_looked_at_too(
                 name: min(options, key=lambda one: one.costs["params"]) for name, options in problem.choices.items()
             }
             variants = {name: one.variant for name, one in chosen.items()}
-            return Solution(variants, 0.0, 0.0, 0.0, "time_limit", 0.0, 0, {"params": 0.0})
+            return Solution(variants, 0.0, 0.0, 0.0, "heuristic", 0.0, 0, {"params": 0.0})
 
     highs = plugins.solver("highs")
     settings = SearchSettings(children=1, rounds=0)
