@@ -16,7 +16,7 @@ class RemovalSolver(Baseline):
 
     @abstractmethod
     def removals(self, problem: Problem) -> Sequence[Removal]:
-        """What can be removed, in any order; raises UserError where that is nothing."""
+        """What can be removed, in any order."""
 
     def child(self, problem: Problem) -> Child:
         child = unchanged(problem)
