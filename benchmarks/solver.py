@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from blockwright.searching.diverse import front
 from common import print_table
 
 from blockwright.problem import Choice, Problem, Solution
+from blockwright.searching.diverse import front
 from blockwright_plugins.solvers.highs import HighsOptions, HighsSolver
 
 LAYERS, LIMITS, SEEDS, BUDGETS, GAP = (32, 80, 126), (1, 2, 4), 20, 20, 1e-6
@@ -51,15 +51,30 @@ def main() -> None:
 
 
 def problem(family: Family, layers: int, limits: int, seed: int) -> Problem:
-    """Choices that lose more the less they cost, as real libraries do; all limits bind about as much."""
+    """Choices that lose more the less they cost, as in real libraries, and limits that all bind."""
     draw = random.Random(seed)
     choices: dict[str, tuple[Choice, ...]] = {}
     for layer in range(layers):
         for slot, shares in (("attention", ATTENTION), ("ffn", FFN)):
             choices[f"{slot}.{layer}"] = _choices(draw, family, WHOLE[slot], shares)
-    share = draw.uniform(0.5, 0.85)
-    whole = {name: sum(options[0].costs[name] for options in choices.values()) for name in RESOURCES[:limits]}
-    return Problem(choices, {name: share * draw.uniform(0.97, 1.03) * total for name, total in whole.items()})
+    return Problem(choices, _limits(draw, choices, RESOURCES[:limits]))
+
+
+def _limits(draw: random.Random, choices: Mapping[str, Sequence[Choice]], names: Sequence[str]) -> dict[str, float]:
+    """A little less than takes the child that is best at random prices of the resources, so that no limit is idle."""
+    price = 0.05 * len(choices) / 2 * draw.uniform(0.3, 1.5) / len(names)
+    prices = {name: price * draw.uniform(0.5, 1.5) / total for name, total in _whole(choices).items() if name in names}
+    taken = [min(options, key=lambda choice: _priced(choice, prices)) for options in choices.values()]
+    return {name: sum(one.costs[name] for one in taken) * draw.uniform(0.997, 1.0) for name in names}
+
+
+def _priced(choice: Choice, prices: Mapping[str, float]) -> float:
+    return choice.score + sum(price * choice.costs[name] for name, price in prices.items())
+
+
+def _whole(choices: Mapping[str, Sequence[Choice]]) -> dict[str, float]:
+    """What the parent takes."""
+    return {name: sum(options[0].costs[name] for options in choices.values()) for name in RESOURCES}
 
 
 def _choices(
@@ -116,9 +131,9 @@ def _front_row(family: Family, limits: int) -> Sequence[object]:
 
 def _budgets(base: Problem) -> Sequence[Mapping[str, float]]:
     """From 45 % to 95 % of the parent, in equal steps."""
-    whole = {name: sum(options[0].costs[name] for options in base.choices.values()) for name in base.limits}
     shares = [0.45 + 0.5 * step / (BUDGETS - 1) for step in range(BUDGETS)]
-    return [{name: share * total for name, total in whole.items()} for share in shares]
+    whole = _whole(base.choices)
+    return [{name: share * whole[name] for name in base.limits} for share in shares]
 
 
 def _solved(base: Problem, budgets: Sequence[Mapping[str, float]]) -> Sequence[Solution]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from blockwright.errors import UserError
 from blockwright.plugins import hookimpl
-from blockwright.problem import Problem, Solution, Solver
+from blockwright.problem import Problem, Solver
 from blockwright.variants import SLOTS, SubBlock
 from blockwright_plugins.solvers.removal import Removal, RemovalSolver, skip_of
 
@@ -17,20 +17,20 @@ class DepthSolver(RemovalSolver):
     name = "depth"
     scored_by = "block-influence"
 
-    def solve(self, problem: Problem) -> Solution:
-        """UserError where the space offers no whole layer, orders left aside."""
-        if not self.removals(problem):
+    def removals(self, problem: Problem) -> Sequence[Removal]:
+        """The layers whose attention and FFN may both be skipped; UserError where there is no such layer.
+
+        A sub-block that is left a single choice may be under orders, and says nothing of the space.
+        """
+        layers = sorted({SubBlock.parse(name).layer for name in problem.choices})
+        removals = [_removal(problem, layer) for layer in layers]
+        whole = [removal for removal in removals if len(removal) == len(SLOTS)]
+        if not whole and all(len(options) > 1 for options in problem.choices.values()):
             raise UserError(
                 "solver.name: 'depth' removes whole layers, and the search space offers no layer `skip` for both its "
                 "attention and its FFN; add `skip` to both, or choose another solver"
             )
-        return super().solve(problem)
-
-    def removals(self, problem: Problem) -> Sequence[Removal]:
-        """The layers whose attention and FFN may both be skipped."""
-        layers = sorted({SubBlock.parse(name).layer for name in problem.choices})
-        removals = [_removal(problem, layer) for layer in layers]
-        return [removal for removal in removals if len(removal) == len(SLOTS)]
+        return whole
 
 
 def _removal(problem: Problem, layer: int) -> Removal:
