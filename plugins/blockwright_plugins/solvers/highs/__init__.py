@@ -11,7 +11,8 @@ from blockwright.plugins import hookimpl
 from blockwright.problem import Infeasible, Problem, Solution, Solver, SolverOptions
 from blockwright.solution_rules import ROUNDING
 from blockwright_plugins.solvers.highs.checking import refuse_what_is_not_a_number
-from blockwright_plugins.solvers.highs.engine import Engine, Settings
+from blockwright_plugins.solvers.highs.engine import Engine
+from blockwright_plugins.solvers.highs.model import Settings
 from blockwright_plugins.solvers.highs.reaching import least_and_most
 
 __all__ = ["ROUNDING", "HighsOptions", "HighsSolver", "refuse_what_is_not_a_number"]

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from blockwright.problem import Choice, Problem
 from blockwright.solution_rules import total
-from blockwright_plugins.solvers.highs.engine import Engine, Settings
+from blockwright_plugins.solvers.highs.engine import Engine
+from blockwright_plugins.solvers.highs.model import Settings
 
 
 def least_and_most(problem: Problem, settings: Settings) -> tuple[dict[str, float], dict[str, float]]:
