@@ -45,7 +45,7 @@ def main() -> None:
     print_table(f"Time to a proven optimum (gap ≤ {GAP:g}), {seeds} seeds", header, rows)
     print_table(
         f"A front of {BUDGETS} budgets at 80 layers",
-        ("costs", "limits", "s", "CPU s", "all proven"),
+        ("costs", "limits", "s", "CPU s", "proven"),
         [_front_row(family, limits) for family in FAMILIES for limits in LIMITS],
     )
 
@@ -125,8 +125,8 @@ def _row(family: Family, layers: int, limits: int, timed: Sequence[tuple[float, 
 def _front_row(family: Family, limits: int) -> Sequence[object]:
     base = problem(family, 80, limits, seed=0)
     wall, cpu, solutions = _clocked(lambda: _solved(base, _budgets(base)))
-    proven = all(solution.status == "optimal" for solution in solutions)
-    return family.name, limits, wall, cpu, "yes" if proven else "no"
+    proven = sum(solution.status == "optimal" and solution.gap <= GAP for solution in solutions)
+    return family.name, limits, wall, cpu, f"{proven} of {BUDGETS}"
 
 
 def _budgets(base: Problem) -> Sequence[Mapping[str, float]]:
