@@ -24,7 +24,7 @@ class BlockwrightConfig(PreTrainedConfig):
     """
 
     model_type = "blockwright"
-    keys_to_ignore_at_inference = ["past_key_values"]
+    keys_to_ignore_at_inference = ["past_key_values", "cache"]
 
     def __init__(
         self,

@@ -24,6 +24,9 @@ from transformers.utils import can_return_tuple
 
 from .configuration_blockwright import ATTENTION_FREE, AUTO_MAP, BlockwrightConfig
 
+MASK_ARGUMENTS = inspect.signature(create_causal_mask).parameters
+CACHE_ARGUMENT = "cache" if "cache" in MASK_ARGUMENTS else "past_key_values"  # transformers 5.24 has renamed it
+
 
 class Kinds(dict):
     """Classes of sub-blocks by kind, each made with (layer_config, layer_idx).
@@ -222,8 +225,8 @@ class DecoderLayer(GradientCheckpointingLayer):
         """What the FFN adds to the stream x, or None where it is skipped."""
         return None if self.mlp is None else self.mlp(self.post_attention_layernorm(x))
 
-    def forward(self, x, **kwargs):
-        attended = self.attend(x, **kwargs)
+    def forward(self, x, past_key_values=None, cache=None, **kwargs):
+        attended = self.attend(x, past_key_values=past_key_values if cache is None else cache, **kwargs)
         x = x if attended is None else x + attended
         fed = self.feed(x)
         return x if fed is None else x + fed
@@ -234,7 +237,7 @@ class BlockwrightPreTrainedModel(PreTrainedModel):
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
     _no_split_modules = ["DecoderLayer"]
-    _skip_keys_device_placement = ["past_key_values"]
+    _skip_keys_device_placement = ["past_key_values", "cache"]
     _supports_flash_attn = _supports_sdpa = _supports_flex_attn = True
     _supports_attention_backend = True
 
@@ -272,8 +275,10 @@ class BlockwrightModel(BlockwrightPreTrainedModel):
         inputs_embeds=None,
         use_cache=None,
         output_hidden_states=None,
+        cache=None,
         **kwargs,
     ):
+        past_key_values = past_key_values if cache is None else cache
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give exactly one of input_ids and inputs_embeds")
         if output_hidden_states is None:
@@ -295,14 +300,14 @@ class BlockwrightModel(BlockwrightPreTrainedModel):
                 position_embeddings=position_embeddings,
                 position_ids=position_ids,
                 attention_mask=masks,
-                past_key_values=past_key_values,
+                **{CACHE_ARGUMENT: past_key_values},
                 **kwargs,
             )
         x = self.norm(x)
         return BaseModelOutputWithPast(
             last_hidden_state=x,
-            past_key_values=past_key_values if use_cache else None,
             hidden_states=(*streams, x) if output_hidden_states else None,
+            **{CACHE_ARGUMENT: past_key_values if use_cache else None},
         )
 
     def _masks(self, x, attention_mask, past_key_values, position_ids):
@@ -316,9 +321,9 @@ class BlockwrightModel(BlockwrightPreTrainedModel):
                     config=layer.config,
                     inputs_embeds=x,
                     attention_mask=attention_mask,
-                    past_key_values=past_key_values,
                     position_ids=position_ids,
                     layer_idx=index,
+                    **{CACHE_ARGUMENT: past_key_values},
                 )
         return masks
 
@@ -345,9 +350,8 @@ class BlockwrightForCausalLM(BlockwrightPreTrainedModel, GenerationMixin):
         loss = None
         if labels is not None:
             loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs)
-        return CausalLMOutputWithPast(
-            loss=loss, logits=logits, past_key_values=outputs.past_key_values, hidden_states=outputs.hidden_states
-        )
+        cache = {CACHE_ARGUMENT: getattr(outputs, CACHE_ARGUMENT)}
+        return CausalLMOutputWithPast(loss=loss, logits=logits, hidden_states=outputs.hidden_states, **cache)
 
 
 def write_code(directory, config):
