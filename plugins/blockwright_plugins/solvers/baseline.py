@@ -53,9 +53,11 @@ class Child:
 
     def is_nearer_after(self, name: str, choice: Choice) -> bool:
         """Whether that child is less over the limits than this one."""
-        costs, now = choice.costs, self.taken[name].costs
-        after = self._excess_of({key: amount + costs[key] - now[key] for key, amount in self.totals.items()})
-        return after < self.excess * (1 - PROGRESS)
+        return self._excess_after(name, choice) < self.excess * (1 - PROGRESS)
+
+    def fits_after(self, name: str, choice: Choice) -> bool:
+        """Whether that child is within the limits."""
+        return self._excess_after(name, choice) == 0
 
     def fewest_changes_that_fit(self) -> Child:
         """The child within the limits that differs from this one in the fewest sub-blocks, by HiGHS.
@@ -67,6 +69,14 @@ class Child:
         )
         highs = installed_plugins().solver("highs")
         return child_of(self.problem, highs(highs.Options()).solve(changes).variants)
+
+    @property
+    def variants(self) -> dict[str, str]:
+        return {name: choice.variant for name, choice in self.taken.items()}
+
+    def _excess_after(self, name: str, choice: Choice) -> float:
+        costs, now = choice.costs, self.taken[name].costs
+        return self._excess_of({key: amount + costs[key] - now[key] for key, amount in self.totals.items()})
 
     def _total(self, resource: str) -> float:
         fixed = self.problem.fixed.get(resource, 0.0)
@@ -128,12 +138,11 @@ def _least_of_each(problem: Problem) -> dict[str, float]:
 
 def _solution(problem: Problem, child: Child, seconds: float) -> Solution:
     """Its bound is what no child can undercut: the sum of the least scores, and of the joints that lower it."""
-    variants = {name: choice.variant for name, choice in child.taken.items()}
-    objective, costs = total(problem, variants)
+    objective, costs = total(problem, child.variants)
     least = [min(choice.score for choice in options) for options in problem.choices.values()]
     bound = math.fsum([*least, *(min(0.0, joint.score) for joint in problem.joints)])
     return Solution(
-        variants=variants,
+        variants=child.variants,
         objective=objective,
         bound=bound,
         gap=(objective - bound) / max(abs(objective), 1e-12),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from blockwright.plugins import hookimpl
-from blockwright.problem import Choice, Problem, Solver
+from blockwright.problem import Problem, Solver
 from blockwright_plugins.solvers.baseline import Baseline, Child, unchanged
-
-Step = tuple[float, str, Choice]  # score increase per unit saved, sub-block, its new choice
+from blockwright_plugins.solvers.repairing import stepped
 
 
 class GreedySolver(Baseline):
@@ -24,29 +21,8 @@ class GreedySolver(Baseline):
     name = "greedy"
 
     def child(self, problem: Problem) -> Child:
-        child = unchanged(problem)
-        while not child.fits:
-            step = _best_step(child)
-            if step is None:
-                return child.fewest_changes_that_fit()
-            child = child.after(*step)
-        return child
-
-
-def _best_step(child: Child) -> tuple[str, Choice] | None:
-    steps = sorted(_steps(child, child.most_violated), key=lambda step: step[0])
-    nearer = ((name, choice) for _, name, choice in steps if child.is_nearer_after(name, choice))
-    return next(nearer, None)
-
-
-def _steps(child: Child, resource: str) -> Iterator[Step]:
-    """All single replacements that save some of the resource."""
-    for name, options in child.problem.choices.items():
-        now = child.taken[name]
-        for choice in options:
-            saved = now.costs[resource] - choice.costs[resource]
-            if saved > 0:
-                yield (choice.score - now.score) / saved, name, choice
+        child = stepped(unchanged(problem))
+        return child if child.fits else child.fewest_changes_that_fit()
 
 
 @hookimpl
