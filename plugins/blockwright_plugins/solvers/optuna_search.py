@@ -14,7 +14,7 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from blockwright.events import emit
 from blockwright.plugins import hookimpl, installed_plugins
-from blockwright.problem import Problem, Solution, Solver, SolverOptions
+from blockwright.problem import Problem, Solution, Solver, SolverOptions, refuse_unsupported
 from blockwright.searching.diverse import solve_many
 from blockwright.searching.realising import Realiser, RealisingSolver
 from blockwright.solution_rules import total
@@ -66,6 +66,7 @@ class OptunaSolver(RealisingSolver):
 
     def solve(self, problem: Problem) -> Solution:
         """On sums, by the solver that `sums` names."""
+        refuse_unsupported(self, problem)
         return self._sums.solve(problem)
 
     def solve_realising(self, problem: Problem, children: Realiser, incumbent: Solution, folder: Path) -> Solution:

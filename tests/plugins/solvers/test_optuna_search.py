@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from blockwright.errors import UserError
 from blockwright.plugins import Plugins
 from blockwright.problem import Choice, Problem, Solution
 from blockwright.solution_rules import broken_rules
@@ -109,3 +111,8 @@ def test_a_limit_that_no_child_keeps_cannot_be_repaired() -> None:
 @pytest.mark.parametrize("name", ["optuna"])
 def test_it_is_installed(name: str, plugins: Plugins) -> None:
     assert plugins.solver(name) is OptunaSolver
+
+
+def test_what_its_repairs_would_not_keep_is_refused() -> None:
+    with pytest.raises(UserError, match="'optuna' does not support floors, groups"):
+        OptunaSolver(OptunaOptions()).solve(replace(PROBLEM, floors={"params": 1.0}, groups=(("ffn.0", "ffn.1"),)))
