@@ -105,7 +105,7 @@ def _specs(sizes: Outline) -> dict[Slot, tuple[VariantSpec, ...]]:
 
 
 def _placed(spec: VariantSpec, sizes: Outline) -> PlacedVariant:
-    return PlacedVariant(installed_plugins().variants[(spec.slot, spec.kind)], spec, sizes.shapes[spec.slot])
+    return PlacedVariant.of(spec, sizes.shapes[spec.slot], installed_plugins().variants)
 
 
 def _child(sizes: Outline, labels: Mapping[str, str]) -> BlockGraph:

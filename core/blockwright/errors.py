@@ -14,6 +14,11 @@ class UserError(Exception):
         self.lines: Sequence[str] = lines
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, without what follows; its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def did_you_mean(got: str, known: Iterable[str]) -> str:
     """`, did you mean 'highs'?`, or the list of what there is when nothing is near."""
     names = sorted(known)

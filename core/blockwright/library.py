@@ -30,6 +30,11 @@ class Library:
     def variants(self, sub_block: SubBlock) -> tuple[VariantSpec, ...]:
         return tuple(self._manifest(sub_block))
 
+    def assignment(self, labels: Mapping[str, str]) -> dict[SubBlock, VariantSpec]:
+        """A solution's labels by sub-block as concrete variants; KeyError for one that is not built."""
+        by_label = {name: {spec.label: spec for spec in self.variants(SubBlock.parse(name))} for name in labels}
+        return {SubBlock.parse(name): by_label[name][label] for name, label in labels.items()}
+
     def decisions(self, sub_block: SubBlock) -> Decisions:
         """What each way of building a variant loses on held-back text, where there were several."""
         decisions: Decisions = self._read_manifest(sub_block)["decisions"]

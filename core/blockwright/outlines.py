@@ -28,8 +28,7 @@ class ModelOutline:
 
     def variant(self, slot: Slot, entry: Entry) -> PlacedVariant:
         """A variant on this model's attention or FFN; UserError for one that is unknown or does not fit."""
-        spec = self._spec(slot, entry)
-        return PlacedVariant(installed_plugins().variants[(slot, spec.kind)], spec, self.parent.shape(slot))
+        return PlacedVariant.of(self._spec(slot, entry), self.parent.shape(slot), installed_plugins().variants)
 
     def graph(self, changes: Mapping[str, Entry] | None = None) -> BlockGraph:
         """The model's block graph, with some sub-blocks changed: `{"attention.3": "skip"}`.

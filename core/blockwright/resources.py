@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 ResourceKind = Literal["searchspaces", "hardware"]
+
+
+def named_files(folders: Iterable[Path]) -> dict[str, Path]:
+    """The YAML files of folders by the names that recipes have for them; of two of a name the later folder's."""
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
 @dataclass(frozen=True)

@@ -92,11 +92,10 @@ class Comparison:
     def _evaluated(self, result: SearchResult) -> tuple[float, float]:
         from blockwright.child.assembly import assemble
         from blockwright.models.evaluation import evaluate
-        from blockwright.searching.children import Children
 
         files = self.files
-        children = Children(search_context(files, self.checked.recipe.seed, Path()))
-        child = assemble(files.parent, files.library, children.assignment(result.solution.variants), files.variants)
+        assignment = files.library.assignment(result.solution.variants)
+        child = assemble(files.parent, files.library, assignment, files.variants)
         measured = evaluate(files.parent.stack(), child, files.tokens["evaluation"])
         return measured.kl_nats_per_token, measured.top1_agreement
 

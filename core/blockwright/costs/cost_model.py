@@ -101,7 +101,7 @@ class CostModel:
 
         UserError where it does not fit into the machine's memory at batch 1, with how much is missing.
         """
-        parts = {node.name: self._node_cost(node, graph, scenario) for node in graph.nodes}
+        parts = {node.name: self._node_cost(node, scenario) for node in graph.nodes}
         if self.hardware is None or any(cost.prefill_ms is None for cost in parts.values()):
             raise ValueError(f"the cost model '{self.name}' knows no times; name a hardware profile")
         total = added(parts.values())
@@ -126,7 +126,7 @@ class CostModel:
     def fixed(self, graph: BlockGraph, scenario: Scenario) -> BlockCost:
         """What no variant changes: embedding, final norm, head, and what the engine adds to a step."""
         nodes = [node for node in graph.nodes if node.layer is None]
-        cost = added([self._node_cost(node, graph, scenario) for node in nodes])
+        cost = added([self._node_cost(node, scenario) for node in nodes])
         if self.hardware is None or cost.prefill_ms is None or cost.decode_ms is None:
             return cost
         overhead_ms = self.hardware.step_overhead_us / 1e3
@@ -148,8 +148,8 @@ class CostModel:
             self._times[operation] = self.operation(operation)
         return self._times[operation]
 
-    def _node_cost(self, node: Node, graph: BlockGraph, scenario: Scenario) -> BlockCost:
-        return self._cost(part_of(node, graph), node.params, node.kv_values_per_token, scenario)
+    def _node_cost(self, node: Node, scenario: Scenario) -> BlockCost:
+        return self._cost(part_of(node), node.params, node.kv_values_per_token, scenario)
 
     def _cost(self, part: Part, parameters: int, kv_values: int, scenario: Scenario) -> BlockCost:
         """Matrices are split among the GPUs, norms are not; KV heads that are fewer than the GPUs are there on each."""
@@ -168,7 +168,7 @@ class CostModel:
         )
 
 
-def part_of(node: Node, graph: BlockGraph) -> Part:
+def part_of(node: Node) -> Part:
     """What a graph's node is to a cost model."""
     from blockwright.plugins import installed_plugins
 
@@ -180,7 +180,7 @@ def part_of(node: Node, graph: BlockGraph) -> Part:
         return Norm(node.input_width)
     if node.variant is None or node.shape is None:
         raise ValueError(f"{node.name}: a sub-block needs its variant and its parent's shape to be priced")
-    return PlacedVariant(installed_plugins().variants[(node.variant.slot, node.variant.kind)], node.variant, node.shape)
+    return PlacedVariant.of(node.variant, node.shape, installed_plugins().variants)
 
 
 def added(costs: Iterable[BlockCost]) -> BlockCost:

@@ -5,12 +5,12 @@ Standard attention and FFN are here for the variants that are one of them; embed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from blockwright.costs.scenario import Work
 from blockwright.hardware.operations import AllReduce, Elementwise, Gemm, Operation
-from blockwright.variants import BlockVariant, SubBlockShape, VariantSpec
+from blockwright.variants import BlockVariant, Slot, SubBlockShape, VariantSpec
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,13 @@ class PlacedVariant:
     variant: BlockVariant
     spec: VariantSpec
     shape: SubBlockShape
+
+    @classmethod
+    def of(
+        cls, spec: VariantSpec, shape: SubBlockShape, variants: Mapping[tuple[Slot, str], BlockVariant]
+    ) -> PlacedVariant:
+        """With its kind looked up among all that are installed."""
+        return cls(variants[spec.slot, spec.kind], spec, shape)
 
     @property
     def parameters(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -15,14 +15,14 @@ from blockwright.hardware.tables import read_tables, write_tables
 from blockwright.hardware.timings import read_timings, write_timings
 from blockwright.recipes.locations import line_of, load_yaml, read_text
 from blockwright.recipes.mistakes import mistakes_of
+from blockwright.resources import named_files
 
 
-def profile_files(folders: Sequence[Path] | None = None) -> Mapping[str, Path]:
+def profile_files() -> Mapping[str, Path]:
     """Bundled profiles and those of plugins, by name."""
     from blockwright.plugins import installed_plugins
 
-    searched = installed_plugins().resource_folders("hardware") if folders is None else folders
-    return {path.stem: path for folder in searched for path in sorted(folder.glob("*.yaml"))}
+    return named_files(installed_plugins().resource_folders("hardware"))
 
 
 def find_profile(name: str, beside: Path = Path()) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from blockwright.errors import UserError, did_you_mean
+from blockwright.errors import UserError, did_you_mean, first_line
 from blockwright.files import write_atomically
 from blockwright.hardware.operations import KINDS, Operation
 from blockwright.precision import Precision
@@ -145,7 +145,7 @@ def _columns(file: Path) -> Mapping[str, Column]:
     try:
         table = parquet.read_table(file) if file.suffix == ".parquet" else csv.read_csv(file)
     except (pa.ArrowException, ValueError, OSError) as error:
-        raise UserError(f"{file}: is no {file.suffix.lstrip('.') or 'CSV'} table ({_first_line(error)})") from None
+        raise UserError(f"{file}: is no {file.suffix.lstrip('.') or 'CSV'} table ({first_line(error)})") from None
     if table.num_rows == 0:
         raise UserError(f"{file}: has no rows")
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
@@ -214,7 +214,3 @@ def _decoded(names: Sequence[str], codes: Floats) -> Variety:
 def _place(table: Table) -> tuple[object, ...]:
     precisions = get_args(Precision)
     return (table.kind, *(precisions.index(one) if one in precisions else one for one in table.variety))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from blockwright.building.regression import OutputWeightedRidge, ridge
 from blockwright.child.modeling_blockwright import DecoderLayer
 from blockwright.events import emit
-from blockwright.models.stack import LayerStack
+from blockwright.models.stack import SEQUENCES_AT_ONCE, LayerStack
 from blockwright.models.weights import WeightSource
 from blockwright.variants import MODULE_NAMES, NORM_NAMES, OUTPUT_PROJECTIONS, SLOTS, Slot, SubBlock
 
 REFITTED = (*OUTPUT_PROJECTIONS.values(), "linear")  # projections that are solved for, whichever a module has
 NEGLIGIBLE = 1e-9  # errors below this share of the output are rounding
-_SEQUENCES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -229,7 +228,7 @@ def _solutions(
 
 
 def _parts(stream: Tensor) -> Iterable[slice]:
-    return (slice(start, start + _SEQUENCES_AT_ONCE) for start in range(0, len(stream), _SEQUENCES_AT_ONCE))
+    return (slice(start, start + SEQUENCES_AT_ONCE) for start in range(0, len(stream), SEQUENCES_AT_ONCE))
 
 
 class Replaced:

@@ -62,7 +62,7 @@ def parts_of(target: Target) -> list[PlacedVariant]:
     known = installed_plugins().variants
     kept = [VariantSpec(slot, "keep") for slot in SLOTS]
     specs = dict.fromkeys([*kept, *(spec for specs in target.space.values() for spec in specs)])
-    return [PlacedVariant(known[(spec.slot, spec.kind)], spec, target.parent.shape(spec.slot)) for spec in specs]
+    return [PlacedVariant.of(spec, target.parent.shape(spec.slot), known) for spec in specs]
 
 
 def _check_precision(target: Target, device: str) -> None:

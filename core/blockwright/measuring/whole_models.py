@@ -100,7 +100,7 @@ def layers_of(graph: BlockGraph, layers: int) -> list[list[PlacedVariant]]:
 
     found: list[list[PlacedVariant]] = [[] for _ in range(layers)]
     for node in graph.sub_blocks:
-        part = part_of(node, graph)
+        part = part_of(node)
         assert isinstance(part, PlacedVariant) and node.layer is not None
         found[node.layer].append(part)
     return found

@@ -13,6 +13,7 @@ from blockwright.models.weights import WeightSource
 if TYPE_CHECKING:
     from blockwright.child.configuration_blockwright import BlockwrightConfig
 
+SEQUENCES_AT_ONCE = 8  # that pass a layer together, so that its inner activations stay small
 Positions = tuple[Tensor, Tensor]  # cosines and sines, each (1, seq, head_dim)
 
 
@@ -88,7 +89,7 @@ class Head(nn.Module):
         return nn.functional.linear(self.norm(stream), self.weight)
 
 
-def run_layers(stack: LayerStack, stream: Tensor, sequences_at_once: int = 8, start: int = 0) -> Tensor:
+def run_layers(stack: LayerStack, stream: Tensor, sequences_at_once: int = SEQUENCES_AT_ONCE, start: int = 0) -> Tensor:
     """The stream (sequences, seq, hidden) after the layers from `start` on, in place, layer by layer."""
     arguments = stack.attention_arguments(stream.shape[1])
     for index in range(start, len(stack)):

@@ -96,21 +96,30 @@ def read_target(file: Path, overrides: Sequence[str] = ()) -> Target:
 def _priced(recipe: Recipe, source: Source, parent: Parent, space: Space, cost_model: CostModel) -> Prices:
     """What the machine cannot do in a scenario, and limits that nothing is known of, are mistakes of the recipe."""
     variants = installed_plugins().variants
-    mistakes: list[Mistake] = []
-    for name, scenario in recipe.all_scenarios.items():
-        try:
-            price(parent, space, variants, cost_model, {name: scenario})
-        except UserError as error:
-            section: KeyPath = ("scenario",) if name == MAIN else ("scenarios", name)
-            mistakes += [Mistake(section, line) for line in error.lines]
-    if mistakes:
-        raise source.error(mistakes)
-    prices = price(parent, space, variants, cost_model, recipe.all_scenarios)
+    try:
+        prices = price(parent, space, variants, cost_model, recipe.all_scenarios)
+    except UserError:
+        each = recipe.all_scenarios.items()
+        failed = [(name, _failure(parent, space, cost_model, {name: scenario})) for name, scenario in each]
+        raise source.error(_in_scenario(name, line) for name, lines in failed for line in lines) from None
     try:
         recipe.budget.limits(prices.parent)
     except UserError as error:
         raise source.error(mistake_in(line) for line in error.lines) from None
     return prices
+
+
+def _failure(parent: Parent, space: Space, cost_model: CostModel, scenarios: Mapping[str, Scenario]) -> Sequence[str]:
+    """Why scenarios cannot be priced, nothing where they can."""
+    try:
+        price(parent, space, installed_plugins().variants, cost_model, scenarios)
+    except UserError as error:
+        return error.lines
+    return ()
+
+
+def _in_scenario(name: str, line: str) -> Mistake:
+    return Mistake(("scenario",) if name == MAIN else ("scenarios", name), line)
 
 
 def _disagreements(recipe: Recipe, parent: Parent) -> list[Mistake]:

@@ -10,7 +10,7 @@ import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from blockwright.errors import UserError
+from blockwright.errors import UserError, first_line
 from blockwright.recipes.locations import line_of, load_yaml, read_text
 from blockwright.recipes.mistakes import KeyPath, Mistake
 
@@ -115,7 +115,7 @@ def _merged(loaded: dict[str, object], source: Source) -> DictConfig:
     try:
         config = OmegaConf.create(loaded)
     except OmegaConfBaseException as error:
-        raise source.error([Mistake(_path(error.full_key), _first_line(error))]) from None
+        raise source.error([Mistake(_path(error.full_key), first_line(error))]) from None
     for override in source.overrides:
         _apply(config, override)
     return config
@@ -126,7 +126,7 @@ def _apply(config: DictConfig, override: Override) -> None:
     try:
         OmegaConf.update(config, key, override.value, merge=False)
     except (OmegaConfBaseException, IndexError, TypeError, ValueError) as error:
-        raise UserError(f"command line: {override.text}: cannot be set ({_first_line(error)})") from None
+        raise UserError(f"command line: {override.text}: cannot be set ({first_line(error)})") from None
 
 
 def _resolved(config: DictConfig, source: Source) -> dict[str, object]:
@@ -145,7 +145,7 @@ def _bad_interpolations(node: DictConfig | ListConfig, path: KeyPath) -> Iterabl
         try:
             value = node[key]
         except OmegaConfBaseException as error:
-            yield Mistake((*path, key), f"{_first_line(error)}; an interpolation is written ${{section.key}}")
+            yield Mistake((*path, key), f"{first_line(error)}; an interpolation is written ${{section.key}}")
             continue
         if isinstance(value, DictConfig | ListConfig):
             yield from _bad_interpolations(value, (*path, key))
@@ -154,7 +154,3 @@ def _bad_interpolations(node: DictConfig | ListConfig, path: KeyPath) -> Iterabl
 def _path(full_key: str | None) -> KeyPath:
     parts = (full_key or "").replace("[", ".").replace("]", "").split(".")
     return tuple(int(part) if part.isdigit() else part for part in parts if part)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

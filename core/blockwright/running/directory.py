@@ -14,7 +14,7 @@ from pathlib import Path
 
 from blockwright.errors import UserError
 from blockwright.events import emit
-from blockwright.files import write_json
+from blockwright.files import sha256_of, write_json
 
 STARTED, DONE, LOCK = "started.json", "done.json", "lock"
 
@@ -121,11 +121,6 @@ def read_record(path: Path) -> Mapping[str, object]:
 def _checksums(folder: Path) -> dict[str, dict[str, object]]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (STARTED, DONE))
     return {str(path.relative_to(folder)): {"sha256": sha256_of(path), "bytes": path.stat().st_size} for path in files}
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _all_there(folder: Path, done: Mapping[str, object]) -> bool:

@@ -85,12 +85,7 @@ class RunFiles:
         """The solution's variants as specs of the library."""
         solution = self.json(f"{SOLVE}/solution.json")["solution"]
         assert isinstance(solution, dict)
-        by_label = {
-            sub_block: {spec.label: spec for spec in self.library.variants(sub_block)}
-            for sub_block in self.library.sub_blocks()
-        }
-        chosen = solution["variants"]
-        return {sub_block: labels[chosen[str(sub_block)]] for sub_block, labels in by_label.items()}
+        return self.library.assignment(solution["variants"])
 
     def graph(self) -> BlockGraph:
         """The child's block graph, as it was built."""

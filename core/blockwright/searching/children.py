@@ -53,15 +53,7 @@ class Children:
         """KL(parent‖child) in nats per token of the assembled child; on about so many tokens, or on all of them."""
         judging = self.context.judging
         sequences = None if tokens is None else max(1, tokens // judging.shape[1])
-        return self._judge.divergence(self._assembled(self.assignment(variants)), sequences)
-
-    def assignment(self, variants: Labels) -> Assignment:
-        """From labels to concrete variants."""
-        library = self.context.library
-        return {
-            sub_block: next(spec for spec in library.variants(sub_block) if spec.label == variants[str(sub_block)])
-            for sub_block in map(SubBlock.parse, variants)
-        }
+        return self._judge.divergence(self._assembled(self.context.library.assignment(variants)), sequences)
 
     def scores_around(self, variants: Labels, samples: int) -> Mapping[str, Mapping[str, float]]:
         """Change of KL, in nats per token, when one sub-block of this child takes another variant.
@@ -69,7 +61,7 @@ class Children:
         First order, ∂KL(parent‖child)/∂output · δ, plus second order, ½ E[(g·δ)²]; δ is the variant's output less
         the present one's, on the child's own stream.
         """
-        assignment = self.assignment(variants)
+        assignment = self.context.library.assignment(variants)
         stack = self._assembled(assignment)
         head = stack.head()
         head_gradient = joined(

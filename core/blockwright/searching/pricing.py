@@ -134,7 +134,7 @@ def _blocks(
 
 
 def _placed(spec: VariantSpec, parent: Parent, variants: Variants) -> PlacedVariant:
-    return PlacedVariant(variants[(spec.slot, spec.kind)], spec, parent.shape(spec.slot))
+    return PlacedVariant.of(spec, parent.shape(spec.slot), variants)
 
 
 def _parent_totals(

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from blockwright.child.assembly import Variants, assemble
 from blockwright.child.modeling_blockwright import FFN
+from blockwright.models.stack import SEQUENCES_AT_ONCE
 from blockwright.variants import SubBlock, VariantSpec
 
 if TYPE_CHECKING:
     from blockwright.library import Library
     from blockwright.parent import Parent
-
-_SEQUENCES_AT_ONCE = 8
 
 
 class Replacements:
@@ -33,7 +32,7 @@ class Replacements:
         with torch.no_grad():
             parts = [
                 layer.attend(part, **arguments) if sub_block.slot == "attention" else layer.feed(part)
-                for part in stream.split(_SEQUENCES_AT_ONCE)
+                for part in stream.split(SEQUENCES_AT_ONCE)
             ]
         return torch.zeros_like(stream) if parts[0] is None else torch.cat(parts)
 
@@ -58,4 +57,4 @@ class Replacements:
         with torch.no_grad():
             norm, ffn = layer.get_submodule("post_attention_layernorm"), layer.get_submodule("mlp")
             assert isinstance(ffn, FFN)
-            return torch.cat([ffn.features(norm(part)) for part in stream.split(_SEQUENCES_AT_ONCE)])
+            return torch.cat([ffn.features(norm(part)) for part in stream.split(SEQUENCES_AT_ONCE)])

@@ -21,6 +21,7 @@ from blockwright.searching.batches import Tried
 from blockwright.searching.children import Children, Labels, SearchContext
 from blockwright.searching.diverse import solve_many
 from blockwright.searching.realising import RealisingSolver
+from blockwright.solution_rules import differences, total
 
 
 class SearchSettings(BaseModel):
@@ -114,7 +115,8 @@ class _Best:
         """Assembles a child and measures it; whether it is the best so far."""
         realised = self.children.realise(solution.variants, self.tokens)
         kept = realised < self.realised
-        changed = _changed(self.solution, solution)
+        before = self.solution.variants if self.solution else {}
+        changed = differences(solution.variants, before)
         self.rounds.append(Round(part, radius, changed, predicted, realised, kept))
         emit("child_realised", part=part, predicted=predicted, realised=realised, kept=kept)
         if kept:
@@ -141,13 +143,13 @@ def search(
         best.look("diverse", solution, solution.objective, sub_blocks)
     for name, start in (starts or {}).items():
         solution = start.solve(problem)
-        best.look(f"start {name}", solution, sum_of_scores(problem, solution.variants), sub_blocks)
+        best.look(f"start {name}", solution, total(problem, solution.variants)[0], sub_blocks)
     if isinstance(solver, RealisingSolver):
         solution = solver.solve_realising(problem, children, first, context.folder)
-        best.look(solver.name, solution, sum_of_scores(problem, solution.variants), sub_blocks)
+        best.look(solver.name, solution, total(problem, solution.variants)[0], sub_blocks)
     _rescore(best, problem, solver, settings)
     assert best.solution is not None
-    predicted = sum_of_scores(problem, best.solution.variants)
+    predicted = total(problem, best.solution.variants)[0]
     solution = _priced_by_sums(best.solution, first, predicted)
     return SearchResult(solution, predicted, best.realised, tuple(best.rounds), _judging(context, settings))
 
@@ -187,16 +189,6 @@ def _recentred(problem: Problem, around: Mapping[str, Mapping[str, float]], cent
     return replace(problem, choices=choices, ball=Ball(centre, radius))
 
 
-def sum_of_scores(problem: Problem, variants: Labels) -> float:
-    """What single replacements promise of a child, in nats per token."""
-    return sum(
-        choice.score
-        for name, options in problem.choices.items()
-        for choice in options
-        if choice.variant == variants[name]
-    )
-
-
 def _priced_by_sums(chosen: Solution, first: Solution, predicted: float) -> Solution:
     """With the sum of scores as its objective; the bound is that of the first solution, which no sum can undercut."""
     gap = abs(predicted - first.bound) / max(abs(predicted), 1e-12) if predicted != first.bound else 0.0
@@ -206,13 +198,6 @@ def _priced_by_sums(chosen: Solution, first: Solution, predicted: float) -> Solu
 def _or_none(value: object) -> object:
     """JSON has no infinities: the bound and the gap of a solver that proves nothing are null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _changed(before: Solution | None, after: Solution) -> int:
-    """Sub-blocks that differ; all of them where there is nothing before."""
-    if before is None:
-        return len(after.variants)
-    return sum(after.variants[name] != variant for name, variant in before.variants.items())
 
 
 def _judging(context: SearchContext, settings: SearchSettings) -> int:

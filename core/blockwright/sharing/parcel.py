@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from blockwright.errors import UserError
-from blockwright.files import write_atomically, write_directory_atomically, write_json
+from blockwright.files import sha256_of, write_atomically, write_directory_atomically, write_json
 from blockwright.library import Library, sub_block_path
 from blockwright.searching.pricing import Space
 from blockwright.variants import SubBlock
@@ -116,8 +116,7 @@ def parent_digest(parent: Parent) -> str:
 
 
 def _described(path: Path) -> SharedFile:
-    with path.open("rb") as file:
-        return SharedFile(sha256=hashlib.file_digest(file, "sha256").hexdigest(), bytes=path.stat().st_size)
+    return SharedFile(sha256=sha256_of(path), bytes=path.stat().st_size)
 
 
 def _lacking(sub_block: SubBlock, specs: Sequence[object], manifest: Manifest) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from blockwright.errors import UserError, did_you_mean
 from blockwright.recipes.locations import line_of, load_yaml, read_text
 from blockwright.recipes.mistakes import Mistake
+from blockwright.resources import named_files
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def read_space(entry: object, folders: Sequence[Path], beside: Path) -> SpaceTex
     """UserError where a name is neither a file (relative to `beside`) nor a space in one of the folders."""
     if isinstance(entry, Mapping):
         return SpaceText(entry)
-    named = {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+    named = named_files(folders)
     file = named.get(str(entry)) or beside / str(entry)
     if not file.is_file():
         raise UserError(f"space: no search space is called '{entry}'{did_you_mean(str(entry), named)}")

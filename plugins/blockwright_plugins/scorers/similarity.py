@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from blockwright.models.stack import LayerStack
 
-_SEQUENCES_AT_ONCE = 8
-
 
 @dataclass(frozen=True)
 class LayerStreams:
@@ -41,11 +39,13 @@ def streams_by_layer(stack: LayerStack, tokens: Tensor) -> Iterator[LayerStreams
 def _through_layer(stack: LayerStack, index: int, before: Tensor) -> LayerStreams:
     import torch
 
+    from blockwright.models.stack import SEQUENCES_AT_ONCE
+
     layer, arguments = stack.layer(index), stack.attention_arguments(before.shape[1])
     middle, after = torch.empty_like(before), torch.empty_like(before)
     with torch.no_grad():
-        for start in range(0, len(before), _SEQUENCES_AT_ONCE):
-            part = slice(start, start + _SEQUENCES_AT_ONCE)
+        for start in range(0, len(before), SEQUENCES_AT_ONCE):
+            part = slice(start, start + SEQUENCES_AT_ONCE)
             middle[part] = before[part] + layer.attend(before[part], **arguments)
             after[part] = middle[part] + layer.feed(middle[part])
     return LayerStreams(index, before, middle, after)

@@ -61,7 +61,7 @@ def test_the_realised_divergence_is_that_of_the_assembled_child(
 ) -> None:
     solver = plugins.solver("highs")
     result = search(context, problem, solver(solver.Options()), SearchSettings(rounds=1))
-    assignment = Children(context).assignment(result.solution.variants)
+    assignment = context.library.assignment(result.solution.variants)
     child = assemble(context.parent, context.library, assignment, plugins.variants)
     every_position = torch.cat([context.judging, context.judging[:, :1]], dim=1)  # evaluation leaves the last one out
     measured = evaluate(context.parent.stack(), child, every_position)
