@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from blockwright.errors import UserError
 from blockwright.events import emit
@@ -25,7 +25,8 @@ class TextSettings(BaseModel):
     """The recipe's `text` section: sources by name, and how many tokens of each set.
 
     `calibration` sources feed three sets that share no sequence: calibration (what the library is fitted to),
-    scoring and heldback (what the library has not seen). `evaluation` sources feed the evaluation only.
+    scoring and heldback (what the library has not seen). `evaluation` sources feed the evaluation only, whose draw
+    has a seed of its own: runs with different seeds are judged on the same text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +37,7 @@ class TextSettings(BaseModel):
     scoring_tokens: PositiveInt = 4096
     heldback_tokens: PositiveInt = 8192
     evaluation_tokens: PositiveInt = 8192
+    evaluation_seed: NonNegativeInt = 0
 
     def sequences_of(self, tokens: int) -> int:
         """How many whole sequences hold at least that many tokens."""
@@ -64,7 +66,8 @@ class _Reader:
 
     def evaluation(self) -> list[Tokens]:
         wanted = self.settings.sequences_of(self.settings.evaluation_tokens)
-        streams = {source: self._stream(source) for source in dict.fromkeys(self.settings.evaluation)}
+        seed = self.settings.evaluation_seed
+        streams = {source: self._stream(source, seed) for source in dict.fromkeys(self.settings.evaluation)}
         return _interleaved(self._take("evaluation", streams, wanted))
 
     def training(self, evaluation: Sequence[Tokens]) -> dict[str, list[Tokens]]:
@@ -77,13 +80,13 @@ class _Reader:
         }
         overlap = Overlap(map(self._text, evaluation))
         names = dict.fromkeys(settings.calibration)
-        streams = {source: overlap.without(self._stream(source), self._text) for source in names}
+        streams = {source: overlap.without(self._stream(source, self.seed), self._text) for source in names}
         rows = iter(_interleaved(self._take("calibration", streams, sum(counts.values()))))
         emit("overlapping_text_dropped", sequences=overlap.dropped, run_of_words=overlap.run)
         return {name: [next(rows) for _ in range(count)] for name, count in counts.items()}
 
-    def _stream(self, source: str) -> Iterator[Tokens]:
-        return sequences(source, self.tokenizer, self.settings.sequence_length, self.seed)
+    def _stream(self, source: str, seed: int) -> Iterator[Tokens]:
+        return sequences(source, self.tokenizer, self.settings.sequence_length, seed)
 
     def _text(self, sequence: Tokens) -> str:
         return str(self.tokenizer.decode(sequence, skip_special_tokens=True))

@@ -35,6 +35,7 @@ def write_text(tmp_path: Path) -> WriteText:
     def write(name: str, words: int, low: int = 0, high: int = 60) -> str:
         draw = random.Random(name)
         path = tmp_path / f"{name}.txt"
+        path.parent.mkdir(exist_ok=True)
         path.write_text(" ".join(f"w{draw.randrange(low, high)}" for _ in range(words)))
         return str(path)
 
@@ -82,6 +83,17 @@ def test_a_seed_gives_the_same_tokens_and_another_seed_others(
     first, again, other = (load_tokens(recipe, tokenizer, seed) for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["calibration"], other["calibration"])
+
+
+def test_another_seed_is_judged_on_the_same_text_unless_the_evaluation_has_another_seed_too(
+    write_text: WriteText, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    judges = [write_text(f"judge/{name}", 40, low=60, high=99) for name in "abcdefghijklmnopqrst"]
+    recipe = settings([write_text("a", 700)], [str(Path(judges[0]).parent)])
+    first, second = (load_tokens(recipe, tokenizer, seed)["evaluation"] for seed in (1, 2))
+    assert torch.equal(first, second)
+    other = load_tokens(recipe.model_copy(update={"evaluation_seed": 1}), tokenizer, seed=1)["evaluation"]
+    assert not torch.equal(other, first)
 
 
 @pytest.mark.parametrize("name", ["calibration", "scoring", "heldback"])
