@@ -17,6 +17,7 @@ import pluggy
 if TYPE_CHECKING:
     from blockwright.costs import CostModel
     from blockwright.events import Event
+    from blockwright.exporters import Exporter
     from blockwright.parent import ModelFamily
     from blockwright.problem import Solver
     from blockwright.resources import Resources
@@ -87,6 +88,16 @@ def register_stages() -> list[type[Stage]]:
     """Steps that make a better child of a child, in the order in which the recipe's `stages` list them.
 
     :returns: A list of subclasses of :class:`blockwright.stages.Stage`.
+    """
+
+
+@hookspec
+def register_exporters() -> list[type[Exporter]]:
+    """Writers of finished children for a serving engine; the names in the recipe's `exports`.
+
+    Asked before a search for what their engine cannot run, and after it for a folder that is ready to serve.
+
+    :returns: A list of subclasses of :class:`blockwright.exporters.Exporter`.
     """
 
 

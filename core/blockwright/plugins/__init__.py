@@ -24,9 +24,10 @@ import pluggy
 from blockwright.costs import CostModel
 from blockwright.errors import UserError, did_you_mean
 from blockwright.events import Event, emit, listening
+from blockwright.exporters import Exporter
 from blockwright.parent import ModelFamily
 from blockwright.plugins.loading import Plugin, load_plugins
-from blockwright.plugins.parts import COST_MODEL, FAMILY, SCORER, SOLVER, STAGE, VARIANT, Kind
+from blockwright.plugins.parts import COST_MODEL, EXPORTER, FAMILY, SCORER, SOLVER, STAGE, VARIANT, Kind
 from blockwright.problem import Solver
 from blockwright.resources import ResourceKind
 from blockwright.scoring import Scorer
@@ -81,6 +82,10 @@ class Plugins:
     def stages(self) -> Mapping[str, type[Stage]]:
         return self._all(STAGE)
 
+    @property
+    def exporters(self) -> Mapping[str, type[Exporter]]:
+        return self._all(EXPORTER)
+
     def cost_model(self, name: str) -> type[CostModel]:
         return self._find(COST_MODEL, name)
 
@@ -92,6 +97,9 @@ class Plugins:
 
     def stage(self, name: str) -> type[Stage]:
         return self._find(STAGE, name)
+
+    def exporter(self, name: str) -> type[Exporter]:
+        return self._find(EXPORTER, name)
 
     def resource_folders(self, kind: ResourceKind) -> tuple[Path, ...]:
         """Folders of `NAME.yaml` files, the built-in ones first."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, get_args
 
 from blockwright.costs import CostModel
+from blockwright.exporters import Exporter
 from blockwright.parent import ModelFamily
 from blockwright.problem import Solver
 from blockwright.resources import ResourceKind, Resources
@@ -38,7 +39,8 @@ COST_MODEL = Kind("cost model", "register_cost_models", CostModel)
 SCORER = Kind("scorer", "register_scorers", Scorer)  # type: ignore[type-abstract]
 SOLVER = Kind("solver", "register_solvers", Solver)  # type: ignore[type-abstract]
 STAGE = Kind("stage", "register_stages", Stage)  # type: ignore[type-abstract]
-KINDS: tuple[Kind[object], ...] = (FAMILY, VARIANT, SCORER, COST_MODEL, SOLVER, STAGE)  # type: ignore[assignment]
+EXPORTER = Kind("exporter", "register_exporters", Exporter)  # type: ignore[type-abstract]
+KINDS: tuple[Kind[object], ...] = (FAMILY, VARIANT, SCORER, COST_MODEL, SOLVER, STAGE, EXPORTER)  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Children on their way to serving engines: what each target allows, the writing, and the model card."""
