@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from blockwright.costs import CostModel, Scenario
 from blockwright.errors import UserError, did_you_mean
+from blockwright.exporters import Exporter
+from blockwright.exporting.targets import space_for_targets
 from blockwright.measuring.whole_models import Target
 from blockwright.parent import Parent, ParentSettings
 from blockwright.plugins import Plugins, installed_plugins
@@ -18,7 +20,7 @@ from blockwright.problem import Solver
 from blockwright.recipes.feasibility import budget_mistakes, rules_of
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
 from blockwright.recipes.parent_outline import outline_parent
-from blockwright.recipes.plugin_sections import make_cost_model, make_named, make_stages, make_starts
+from blockwright.recipes.plugin_sections import make_cost_model, make_listed, make_named, make_stages, make_starts
 from blockwright.recipes.reading import RawRecipe, Source, read_raw
 from blockwright.recipes.recipe import Recipe
 from blockwright.scoring import Scorer
@@ -39,6 +41,7 @@ class Made:
     solver: Solver
     stages: tuple[Stage, ...]
     starts: Mapping[str, Solver]
+    exports: tuple[Exporter, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class CheckedRecipe:
     parent: Parent
     space: Space
     prices: Prices
+    notes: tuple[str, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -74,12 +78,16 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
     unlike = _disagreements(recipe, parent)
     if unlike:
         raise raw.source.error(unlike)
+    targeted = space_for_targets(space, made.exports, parent, plugins.variants)
+    if targeted.mistakes:
+        raise raw.source.error(targeted.mistakes)
+    space = targeted.space
     prices = _priced(recipe, raw.source, parent, space, made.cost_model)
     too_tight = _too_tight(recipe, parent, space, made, prices)
     if too_tight:
         raise raw.source.error(too_tight)
     whole = recipe.model_copy(update={"space": check.written_space})
-    return CheckedRecipe(whole, raw.source, plugins, made, parent, space, prices)
+    return CheckedRecipe(whole, raw.source, plugins, made, parent, space, prices, targeted.lines)
 
 
 def read_target(file: Path, overrides: Sequence[str] = ()) -> Target:
@@ -181,11 +189,12 @@ class _Check:
         solver, bad_solver = make_named(plugins.solvers, "solver", data.get("solver"), "highs")
         stages, bad_stages = make_stages(plugins.stages, data.get("stages"))
         starts, bad_starts = make_starts(plugins.solvers, data.get("search"))
-        wrong = [*bad_scorer, *bad_costs, *bad_solver, *bad_stages, *bad_starts]
+        exports, bad_exports = make_listed(plugins.exporters, "exporter", "exports", data.get("exports"))
+        wrong = [*bad_scorer, *bad_costs, *bad_solver, *bad_stages, *bad_starts, *bad_exports]
         self.mistakes += wrong
         if wrong or scorer is None or costs is None or solver is None:
             return None
-        return Made(scorer, costs, solver, tuple(stages), starts)
+        return Made(scorer, costs, solver, tuple(stages), starts, tuple(exports))
 
     def parent(self) -> Parent | None:
         """The parent's outline, None where its section or what it names is wrong."""

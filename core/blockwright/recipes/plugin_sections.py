@@ -66,6 +66,13 @@ def make_starts(known: Mapping[str, type[Solver]], data: object) -> tuple[dict[s
 
 def make_stages(known: Mapping[str, type[PluginT]], data: object) -> tuple[list[PluginT], list[Mistake]]:
     """Of `stages: [refit, {distill: {steps: 100}}]`."""
+    return make_listed(known, "stage", "stages", data)
+
+
+def make_listed(
+    known: Mapping[str, type[PluginT]], word: str, section: str, data: object
+) -> tuple[list[PluginT], list[Mistake]]:
+    """Of a section that lists plugins by name, each with its options or without."""
     made: list[PluginT] = []
     mistakes: list[Mistake] = []
     for index, entry in enumerate(data if isinstance(data, list) else []):
@@ -73,8 +80,8 @@ def make_stages(known: Mapping[str, type[PluginT]], data: object) -> tuple[list[
         if not isinstance(entry, Mapping) or len(entry) != 1:
             continue
         ((name, options),) = entry.items()
-        stage, wrong = make_plugin(known, "stage", str(name), options or {}, ("stages", index, str(name)))
-        made += [] if stage is None else [stage]
+        plugin, wrong = make_plugin(known, word, str(name), options or {}, (section, index, str(name)))
+        made += [] if plugin is None else [plugin]
         mistakes += wrong
     return made, mistakes
 

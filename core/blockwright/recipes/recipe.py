@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -31,11 +31,19 @@ class PluginSection(BaseModel):
 
 
 def _one_stage(entry: object) -> object:
+    return _named(entry, "a stage", "refit: {rounds: 2}")
+
+
+def _one_export(entry: object) -> object:
+    return _named(entry, "an export", "gguf: {precision: q8_0}")
+
+
+def _named(entry: object, what: str, example: str) -> object:
     if isinstance(entry, str):
         return {entry: {}}
     if isinstance(entry, Mapping) and len(entry) == 1 and all(isinstance(key, str) for key in entry):
         return entry
-    raise ValueError("a stage is written as its name, or as its name with options, like `refit: {rounds: 2}`")
+    raise ValueError(f"{what} is written as its name, or as its name with options, like `{example}`")
 
 
 def _a_space(value: object) -> object:
@@ -62,6 +70,7 @@ class Recipe(BaseModel):
     solver: PluginSection = PluginSection(name="highs")
     search: SearchSettings = SearchSettings()
     stages: tuple[Annotated[object, AfterValidator(_one_stage)], ...] = ()
+    exports: tuple[Annotated[object, AfterValidator(_one_export)], ...] = ()
     runs: str = "runs"
     seed: int = Field(default=0, ge=0, lt=2**63)
 
@@ -80,12 +89,21 @@ class Recipe(BaseModel):
     @property
     def stage_sections(self) -> tuple[tuple[str, Mapping[str, object]], ...]:
         """Stages in order, each as its name and its options."""
-        sections = []
-        for entry in self.stages:
-            assert isinstance(entry, Mapping)
-            ((name, options),) = entry.items()
-            sections.append((str(name), dict(options or {})))
-        return tuple(sections)
+        return _sections(self.stages)
+
+    @property
+    def export_sections(self) -> tuple[tuple[str, Mapping[str, object]], ...]:
+        """Exports in order, each as its name and its options."""
+        return _sections(self.exports)
+
+
+def _sections(entries: Iterable[object]) -> tuple[tuple[str, Mapping[str, object]], ...]:
+    sections = []
+    for entry in entries:
+        assert isinstance(entry, Mapping)
+        ((name, options),) = entry.items()
+        sections.append((str(name), dict(options or {})))
+    return tuple(sections)
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:

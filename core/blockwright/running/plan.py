@@ -92,6 +92,7 @@ def _lines(checked: CheckedRecipe, states: Mapping[str, str], expected: Estimate
         f"at most {as_bytes(sum(expected.disk_bytes.values()))} of disk in {checked.directory}",
         "The estimate counts matrix products at the speed that this machine has just shown.",
         *checked.prices.notes,
+        *checked.notes,
         *(["All steps are done; nothing will run."] if "to do" not in states.values() else []),
     ]
 
