@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from blockwright.text.overlap import Overlap
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from blockwright.parent import Parent
+    from blockwright.text.corpus import Corpus, CorpusSettings
+    from blockwright.text.mixture import Source
 
 
 class StageOptions(BaseModel):
@@ -23,10 +27,20 @@ class StageOptions(BaseModel):
 
 
 @dataclass(frozen=True)
+class StageText:
+    """The recipe's calibration sources and sequence length, and what text a stage must not train on."""
+
+    sources: tuple[Source, ...] = ()
+    sequence_length: int = 512
+    unwanted: Callable[[], Overlap] = lambda: Overlap(())
+
+
+@dataclass(frozen=True)
 class StageContext:
     """What a stage may read: the parent, the child's folder, token sets by name (sequences, seq), and where it writes.
 
-    `tokens` holds `calibration`, `scoring` and `heldback`; evaluation text is never given to a stage.
+    `tokens` holds `calibration`, `scoring` and `heldback`; evaluation text is never given to a stage. `text` is what
+    `corpus` makes training text of.
     """
 
     parent: Parent
@@ -34,15 +48,36 @@ class StageContext:
     tokens: Mapping[str, Tensor]
     directory: Path
     seed: int
+    text: StageText = StageText()
+
+    def corpus(self, settings: CorpusSettings) -> Corpus:
+        """Packed text to train on, made once in the stage's directory.
+
+        What the settings leave out is the recipe's. No sequence shares 13 words in a row with the text of the
+        evaluation, nor with that of `scoring` and `heldback`, which decide what is kept.
+        """
+        from blockwright.text.corpus import make_corpus
+
+        completed = settings.completed(self.text.sources, self.text.sequence_length)
+        folder = self.directory / "corpus"
+        return make_corpus(completed, self.parent.tokenizer(), self.seed, folder, self.text.unwanted())
+
+
+Curve = Sequence[tuple[int, float]]  # (step, value), steps rising
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """The folder of the child to go on with (the given one when nothing paid) and figures for the report."""
+    """The folder of the child to go on with (the given one when nothing paid) and what the report shows.
+
+    `curves` by name, like `loss (nats per token)`: the brackets hold the unit, curves of one unit share a chart. One
+    that is called `held-back …` is drawn through its points, others, which are noisy, as a smooth line among theirs.
+    """
 
     child: Path
     figures: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    curves: Mapping[str, Curve] = field(default_factory=dict)
 
 
 class Stage(ABC):

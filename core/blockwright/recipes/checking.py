@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from blockwright.costs import CostModel, Scenario
-from blockwright.errors import UserError, did_you_mean
+from blockwright.errors import UserError
 from blockwright.exporters import Exporter
 from blockwright.exporting.targets import space_for_targets
 from blockwright.measuring.whole_models import Target
@@ -28,8 +28,7 @@ from blockwright.searching.pricing import MAIN, Prices, Space, price
 from blockwright.spaces.files import read_space
 from blockwright.spaces.reading import resolve_space
 from blockwright.stages import Stage
-from blockwright.text.sources import SOURCES
-from blockwright.text.sources.files import matching
+from blockwright.text.sources import refuse_what_is_no_source
 
 
 @dataclass(frozen=True)
@@ -213,10 +212,12 @@ class _Check:
         for key in ("calibration", "evaluation"):
             sources = text.get(key) if isinstance(text, dict) else None
             for index, source in enumerate(sources if isinstance(sources, list) else []):
-                if isinstance(source, str) and not is_source(source):
-                    known = did_you_mean(source, SOURCES)
-                    message = f"'{source}' is no source of text and names no text file{known}"
-                    self.mistakes.append(Mistake(("text", key, index), message))
+                name = source.get("source") if isinstance(source, dict) else source
+                try:
+                    if isinstance(name, str):
+                        refuse_what_is_no_source(name)
+                except ValueError as error:
+                    self.mistakes.append(Mistake(("text", key, index), str(error)))
 
     def space(self, parent: Parent | None) -> Space | None:
         """The space on this parent; without a parent only its name or its file is looked at."""
@@ -237,11 +238,6 @@ class _Check:
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-def is_source(source: str) -> bool:
-    """Whether it is of a known kind (`pydoc:modules`), or names files that are there."""
-    return source.partition(":")[0] in SOURCES or bool(matching(source))
 
 
 def _valid(model: type[ModelT], data: object) -> ModelT | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -19,6 +20,12 @@ class Overlap:
 
     def __contains__(self, text: str) -> bool:
         return any(words in self._runs for words in self._runs_of(text))
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal texts."""
+        lines = sorted(" ".join(words) for words in self._runs)
+        return hashlib.sha256("\n".join([str(self.run), *lines]).encode()).hexdigest()
 
     def without(self, items: Iterable[T], text_of: Callable[[T], str]) -> Iterator[T]:
         """The items whose text shares no run."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from blockwright.errors import UserError
 from blockwright.events import emit
+from blockwright.text.mixture import Source, furthest_behind, weights_of
 from blockwright.text.overlap import Overlap
 from blockwright.text.sequences import sequences
 
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
-Sources = Annotated[tuple[str, ...], Field(min_length=1)]
+Sources = Annotated[tuple[Source, ...], Field(min_length=1)]
 Tokens = list[int]  # one sequence of `sequence_length` tokens
 
 
 class TextSettings(BaseModel):
-    """The recipe's `text` section: sources by name, and how many tokens of each set.
+    """The recipe's `text` section: sources by name, or as `{source: NAME, weight: W}`, and how many tokens of each set.
 
     `calibration` sources feed three sets that share no sequence: calibration (what the library is fitted to),
     scoring and heldback (what the library has not seen). `evaluation` sources feed the evaluation only, whose draw
@@ -67,8 +68,9 @@ class _Reader:
     def evaluation(self) -> list[Tokens]:
         wanted = self.settings.sequences_of(self.settings.evaluation_tokens)
         seed = self.settings.evaluation_seed
-        streams = {source: self._stream(source, seed) for source in dict.fromkeys(self.settings.evaluation)}
-        return _interleaved(self._take("evaluation", streams, wanted))
+        weights = weights_of(self.settings.evaluation)
+        streams = {source: self._stream(source, seed) for source in weights}
+        return _interleaved(self._take("evaluation", streams, weights, wanted))
 
     def training(self, evaluation: Sequence[Tokens]) -> dict[str, list[Tokens]]:
         """The three sets of the calibration sources, each with the same mixture of sources."""
@@ -79,9 +81,9 @@ class _Reader:
             "calibration": settings.sequences_of(settings.calibration_tokens),
         }
         overlap = Overlap(map(self._text, evaluation))
-        names = dict.fromkeys(settings.calibration)
-        streams = {source: overlap.without(self._stream(source, self.seed), self._text) for source in names}
-        rows = iter(_interleaved(self._take("calibration", streams, sum(counts.values()))))
+        weights = weights_of(settings.calibration)
+        streams = {source: overlap.without(self._stream(source, self.seed), self._text) for source in weights}
+        rows = iter(_interleaved(self._take("calibration", streams, weights, sum(counts.values()))))
         emit("overlapping_text_dropped", sequences=overlap.dropped, run_of_words=overlap.run)
         return {name: [next(rows) for _ in range(count)] for name, count in counts.items()}
 
@@ -91,12 +93,15 @@ class _Reader:
     def _text(self, sequence: Tokens) -> str:
         return str(self.tokenizer.decode(sequence, skip_special_tokens=True))
 
-    def _take(self, key: str, streams: Mapping[str, Iterator[Tokens]], wanted: int) -> dict[str, list[Tokens]]:
-        """One sequence of each source in turn until there are enough; a source that ends leaves its turns to others."""
+    def _take(
+        self, key: str, streams: Mapping[str, Iterator[Tokens]], weights: Mapping[str, float], wanted: int
+    ) -> dict[str, list[Tokens]]:
+        """Sequences of the sources in turn until there are enough; a source that ends leaves its turns to others."""
         taken: dict[str, list[Tokens]] = {source: [] for source in streams}
         live = dict(streams)
         while live and sum(map(len, taken.values())) < wanted:
-            for source in list(live)[: wanted - sum(map(len, taken.values()))]:
+            turns = _turns({source: len(taken[source]) for source in live}, weights)
+            for source in turns[: wanted - sum(map(len, taken.values()))]:
                 sequence = next(live[source], None)
                 if sequence is None:
                     del live[source]
@@ -116,6 +121,13 @@ class _Reader:
                 f"text.{key}: the sources hold {found * length} tokens in whole sequences ({each}), "
                 f"but {wanted * length} are asked for; add sources or lower text.*_tokens"
             )
+
+
+def _turns(taken: Mapping[str, int], weights: Mapping[str, float]) -> list[str]:
+    """One round of all sources where they weigh the same, else the one that is furthest behind."""
+    if len({weights[source] for source in taken}) == 1:
+        return list(taken)
+    return [furthest_behind(taken, weights)]
 
 
 def _interleaved(taken: Mapping[str, list[Tokens]]) -> list[Tokens]:

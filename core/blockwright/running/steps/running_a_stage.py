@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from blockwright.files import write_json
 from blockwright.running.files import RunFiles
 from blockwright.running.steps.step import Step
-from blockwright.stages import Stage, StageContext
+from blockwright.stages import Curve, Stage, StageContext, StageResult, StageText
+from blockwright.text.overlap import Overlap
+from blockwright.text.sets import TextSettings
+
+JUDGES = ("evaluation", "heldback", "scoring")  # the sets that say what is good, and that nothing may be trained on
 
 
 @dataclass(frozen=True)
 class StageStep(Step):
     stage: Stage
     previous: str | None
+    text: TextSettings
     seed: int
 
     def run(self, files: RunFiles, folder: Path) -> None:
         """Writes `stage.json`: the child to go on with, relative to the run directory, and the stage's figures."""
+        text = StageText(self.text.calibration, self.text.sequence_length, partial(_judging_text, files))
         child = files.child_after(self.previous)
-        context = StageContext(files.parent, child, files.training_tokens, folder, self.seed)
-        result = self.stage.run(context)
-        record = {
+        result = self.stage.run(StageContext(files.parent, child, files.training_tokens, folder, self.seed, text))
+        write_json(folder / "stage.json", self._record(result, files.directory))
+
+    def _record(self, result: StageResult, directory: Path) -> Mapping[str, object]:
+        return {
             "stage": self.stage.name,
-            "child": str(result.child.resolve().relative_to(files.directory.resolve())),
+            "child": str(result.child.resolve().relative_to(directory.resolve())),
             "figures": dict(result.figures),
             "notes": list(result.notes),
+            "curves": {name: _finite(curve) for name, curve in result.curves.items()},
         }
-        write_json(folder / "stage.json", record)
+
+
+def _judging_text(files: RunFiles) -> Overlap:
+    tokenizer = files.parent.tokenizer()
+    sequences = (sequence for name in JUDGES for sequence in files.tokens[name].tolist())
+    return Overlap(str(tokenizer.decode(sequence, skip_special_tokens=True)) for sequence in sequences)
+
+
+def _finite(curve: Curve) -> list[tuple[int, float]]:
+    """JSON has no word for a loss that is none any more."""
+    return [(step, value) for step, value in curve if math.isfinite(value)]

@@ -32,3 +32,9 @@ def documents(source: str, reading: Reading) -> Iterator[str]:
             f"{did_you_mean(kind, SOURCES)}"
         )
     return files.read(found, reading)
+
+
+def refuse_what_is_no_source(source: str) -> None:
+    """ValueError, for a section to tell, unless it is of a known kind (`pydoc:modules`) or names files."""
+    if source.partition(":")[0] not in SOURCES and not files.matching(source):
+        raise ValueError(f"'{source}' is no source of text and names no text file{did_you_mean(source, SOURCES)}")
