@@ -54,11 +54,14 @@ class _NodeRecord(_Record):
     layer: Count | None = None
     variant: _VariantRecord | None = None
     shape: _ShapeRecord | None = None
+    members: Annotated[list[Name], Field(max_length=10_000)] | None = None
 
     def node(self) -> Node:
-        fields = {name: getattr(self, name) for name in type(self).model_fields if name not in ("variant", "shape")}
+        made = {"variant", "shape", "members"}
+        fields = {name: getattr(self, name) for name in type(self).model_fields if name not in made}
         shape = SubBlockShape(**self.shape.model_dump()) if self.shape else None
-        return Node(**fields, variant=self.variant.spec() if self.variant else None, shape=shape)
+        variant = self.variant.spec() if self.variant else None
+        return Node(**fields, variant=variant, shape=shape, members=tuple(self.members or ()))
 
 
 class _GraphRecord(_Record):
@@ -86,7 +89,8 @@ def from_dict(data: object) -> BlockGraph:
 def _node_fields(node: Node) -> Mapping[str, object]:
     fields = {name: getattr(node, name) for name in _NodeRecord.model_fields}
     variant = node.variant.to_dict() if node.variant else None
-    return fields | {"variant": variant, "shape": asdict(node.shape) if node.shape else None}
+    shape = asdict(node.shape) if node.shape else None
+    return fields | {"variant": variant, "shape": shape, "members": list(node.members) or None}
 
 
 def _line(location: tuple[str | int, ...], message: str) -> str:

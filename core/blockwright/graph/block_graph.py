@@ -2,7 +2,8 @@
 
 An edge out of a norm carries the normed stream; every other edge carries the residual stream x. A sub-block reads
 norm(x) and hands on x + f(norm(x)). Several sub-blocks whose norms read the same x are parallel branches, and what they
-all lead to reads x + Σ f_j(norm_j(x)): parallel branches sum. Every transform returns a new graph.
+all lead to reads x + Σ f_j(norm_j(x)): parallel branches sum. A branch may be several sub-blocks in a row, as a layer's
+attention and FFN are; then it adds what the row adds. Every transform returns a new graph.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Node:
     """A part of the model: `attention.3` with its own weights, or a norm, counted apart from its sub-block.
 
     `layer` is None outside the layers. Widths are those of one token's vectors; the vocabulary's before the embedding
-    and after the head. A tied head has no weights of its own.
+    and after the head. A tied head has no weights of its own. `members` names the FFNs that were fused into this one.
     """
 
     name: str
@@ -50,10 +51,13 @@ class Node:
     layer: int | None = None
     variant: VariantSpec | None = None
     shape: SubBlockShape | None = None  # of the parent's sub-block that the variant replaces
+    members: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """The variant's label, or the kind of a part that has no variants."""
+        if self.members and self.shape:
+            return f"fused={self.shape.ffn_width}"
         return self.variant.label if self.variant else self.kind
 
 

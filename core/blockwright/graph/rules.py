@@ -24,7 +24,7 @@ def broken_rules(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[str]:
         [*_names(nodes, edges)]
         or [*_counts(nodes), *_sizes(nodes), *_edge_widths(by_name, edges), *_one_way(network)]
         or [*_neighbours(by_name, before), *_connected(by_name, network)]
-        or [*_forks(by_name, before)]
+        or [*_forks(by_name, network)]
     )
 
 
@@ -98,20 +98,28 @@ def _connected(by_name: Mapping[str, Node], network: nx.DiGraph) -> Iterator[str
             yield f"{name} does not lead to {by_kind['head']}"
 
 
-def _forks(by_name: Mapping[str, Node], before: Before) -> Iterator[str]:
+def _forks(by_name: Mapping[str, Node], network: nx.DiGraph) -> Iterator[str]:
     """The branches of a join left the same stream, or x + Σ f_j would have no one x."""
     for name, node in by_name.items():
-        if node.kind != "norm" or len(before[name]) < 2:
+        if node.kind != "norm" or network.in_degree(name) < 2:
             continue
-        forks = {branch: _fork(branch, before) for branch in before[name]}
+        forks = {branch: _fork(branch, by_name, network) for branch in network.predecessors(name)}
         if len(set(forks.values())) > 1:
             told = ", ".join(f"{branch} leaves {' + '.join(sorted(fork)) or 'none'}" for branch, fork in forks.items())
             yield f"{name} joins branches that leave different forks: {told}"
 
 
-def _fork(branch: str, before: Before) -> frozenset[str]:
-    """What a sub-block's norm reads; the branches of one join agree in it."""
-    return frozenset(source for norm in before[branch] for source in before[norm])
+def _fork(end: str, by_name: Mapping[str, Node], network: nx.DiGraph) -> frozenset[str]:
+    """What the norm of a branch's first sub-block reads, from its last one backwards; branches of one join agree in it.
+
+    A sub-block that only the branch itself reads is part of the branch.
+    """
+    norms = list(network.predecessors(end))
+    sources = [source for norm in norms for source in network.predecessors(norm)]
+    alone = len(sources) == 1 and network.out_degree(sources[0]) == 1 and network.out_degree(norms[0]) == 1
+    if alone and by_name[sources[0]].kind in ("attention", "ffn"):
+        return _fork(sources[0], by_name, network)
+    return frozenset(sources)
 
 
 def _arrow(edge: Edge) -> str:
