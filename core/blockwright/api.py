@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,6 +76,12 @@ class Run:
         from blockwright.report import write_report
 
         return write_report(self.directory)
+
+    @property
+    def exports(self) -> dict[Path, str]:
+        """The folders that are ready to serve, each with the command that serves it."""
+        found = {path.parent: json.loads(path.read_text()) for path in sorted(self.directory.glob("*/export.json"))}
+        return {folder / "export": str(record["command"]) for folder, record in found.items()}
 
     def _evaluation_step(self) -> str:
         found = sorted(path.parent.name for path in self.directory.glob("*-evaluation/evaluation.json"))

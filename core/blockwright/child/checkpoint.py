@@ -15,6 +15,7 @@ from blockwright.child.configuration_blockwright import AUTO_MAP
 from blockwright.child.modeling_blockwright import DecoderLayer, write_code
 from blockwright.files import write_directory_atomically
 from blockwright.models.sharding import DType, PlannedTensor, write_sharded
+from blockwright.models.weights import SafetensorsSource
 
 if TYPE_CHECKING:
     from blockwright.child.configuration_blockwright import BlockwrightConfig
@@ -48,20 +49,23 @@ def write_child(directory: Path, stack: LayerStack, parent: Parent, settings: Ch
     """
     if (directory / "config.json").exists():
         return
-    settings = settings or CheckpointSettings()
-    dtype = _dtype(settings, parent)
     with write_directory_atomically(directory) as beside:
-        write_sharded(beside, planned_tensors(stack.config), stack.read, dtype, settings.shard_bytes)
-        _write_config(beside, stack.config, dtype)
-        write_code(beside, stack.config)
-        copy_companions(parent.directory, beside)
+        write_checkpoint(beside, stack, parent.directory, settings or CheckpointSettings())
+
+
+def write_checkpoint(directory: Path, stack: LayerStack, companions: Path, settings: CheckpointSettings) -> None:
+    """Fills an empty folder; precision, tokenizer and generation settings are those of the folder `companions`."""
+    dtype = stored_dtype(companions) if settings.dtype == "parent" else settings.dtype
+    write_sharded(directory, planned_tensors(stack.config), stack.read, dtype, settings.shard_bytes)
+    _write_config(directory, stack.config, dtype)
+    write_code(directory, stack.config)
+    copy_companions(companions, directory)
 
 
 def open_child(directory: Path) -> LayerStack:
     """A child's checkpoint as a stack that reads one layer at a time."""
     from blockwright.child.configuration_blockwright import BlockwrightConfig
     from blockwright.models.stack import LayerStack
-    from blockwright.models.weights import SafetensorsSource
 
     return LayerStack(BlockwrightConfig.from_pretrained(directory), SafetensorsSource(directory))
 
@@ -91,12 +95,10 @@ def copy_companions(source: Path, target: Path) -> None:
                 shutil.copyfile(file, target / file.name)
 
 
-def _dtype(settings: CheckpointSettings, parent: Parent) -> DType:
-    """What the settings say, or the parent's own; float32 where the parent has a type that a child is not stored in."""
-    if settings.dtype != "parent":
-        return settings.dtype
+def stored_dtype(directory: Path) -> DType:
+    """The precision of a checkpoint's weights; float32 where it is one that a child is not stored in."""
     known: dict[torch.dtype, DType] = {torch.bfloat16: "bfloat16", torch.float16: "float16"}
-    return known.get(parent.source().read("model.norm.weight").dtype, "float32")
+    return known.get(SafetensorsSource(directory).read("model.norm.weight").dtype, "float32")
 
 
 def _write_config(directory: Path, config: BlockwrightConfig, dtype: DType) -> None:

@@ -32,9 +32,7 @@ class TargetedSpace:
     mistakes: tuple[Mistake, ...]
 
 
-def space_for_targets(
-    space: Space, exporters: Sequence[Exporter], parent: Parent, variants: Variants
-) -> TargetedSpace:
+def space_for_targets(space: Space, exporters: Sequence[Exporter], parent: Parent, variants: Variants) -> TargetedSpace:
     """Asks each exporter about the parent and about the layer that each single replacement makes."""
     mistakes = [
         Mistake(("exports", index, exporter.name), f"{reason}; no child of this parent can be written for it")

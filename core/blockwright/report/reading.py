@@ -14,7 +14,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from blockwright.errors import UserError
-from blockwright.report.records import ChildConfig, Costs, Evaluation, Search, StageOutcome, TextRead
+from blockwright.report.records import ChildConfig, Costs, Evaluation, ExportOutcome, Search, StageOutcome, TextRead
 from blockwright.running.directory import RunDirectory, read_record
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
 from blockwright.running.log import LOG
@@ -55,15 +55,22 @@ class Record:
 
     @property
     def stage_steps(self) -> tuple[str, ...]:
-        stages = self.recipe.get("stages")
-        names = [next(iter(entry)) if isinstance(entry, dict) else entry for entry in stages or ()]  # type: ignore[attr-defined]
-        return tuple(f"{number:02d}-{name}" for number, name in enumerate(names, 6))
+        return tuple(f"{number:02d}-{name}" for number, name in enumerate(_names_listed(self.recipe.get("stages")), 6))
 
     @property
     def steps(self) -> tuple[str, ...]:
         """All that the recipe asks for, in order."""
         stages = self.stage_steps
-        return (PARENT, LIBRARY, SCORES, COSTS, SOLVE, BUILD, *stages, f"{6 + len(stages):02d}-evaluation")
+        return (PARENT, LIBRARY, SCORES, COSTS, SOLVE, BUILD, *stages, self.evaluation_step, *self.export_steps)
+
+    @property
+    def evaluation_step(self) -> str:
+        return f"{6 + len(self.stage_steps):02d}-evaluation"
+
+    @property
+    def export_steps(self) -> tuple[str, ...]:
+        names = _names_listed(self.recipe.get("exports"))
+        return tuple(f"{number:02d}-export-{name}" for number, name in enumerate(names, 7 + len(self.stage_steps)))
 
     @cached_property
     def seconds(self) -> Mapping[str, float]:
@@ -114,7 +121,13 @@ class Record:
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
-        return self._of(self.steps[-1], "evaluation.json", Evaluation)
+        return self._of(self.evaluation_step, "evaluation.json", Evaluation)
+
+    @cached_property
+    def exports(self) -> Mapping[str, ExportOutcome]:
+        """What is ready to serve, by step."""
+        found = {step: self._of(step, "export.json", ExportOutcome) for step in self.export_steps}
+        return {step: outcome for step, outcome in found.items() if outcome}
 
     @cached_property
     def token_sets(self) -> Mapping[str, tuple[int, int]]:
@@ -151,6 +164,12 @@ class Record:
             raise UserError(
                 f"{path}: cannot be read ({reason}); remove {self.directory / step} and type `blockwright run` again"
             ) from error
+
+
+def _names_listed(entries: object) -> list[str]:
+    """Of a section that lists plugins by name, each with its options or without."""
+    listed = entries if isinstance(entries, list) else []
+    return [str(next(iter(entry))) if isinstance(entry, dict) else str(entry) for entry in listed]
 
 
 def _events(path: Path) -> Iterator[Mapping[str, object]]:

@@ -106,6 +106,14 @@ class StageOutcome(Record):
     notes: tuple[str, ...]
 
 
+class ExportOutcome(Record):
+    """`NN-export-TARGET/export.json`."""
+
+    exporter: str
+    command: str
+    notes: tuple[str, ...]
+
+
 class ChildConfig(Record):
     """The sizes in the child's `config.json` that its embedding and head have."""
 

@@ -16,10 +16,11 @@ from blockwright.report import write_report
 from blockwright.running.directory import RunDirectory
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, RunFiles
 from blockwright.running.log import LOG, logged_to
-from blockwright.running.step_keys import evaluation_step, plan_keys, stage_steps
+from blockwright.running.step_keys import evaluation_step, export_steps, plan_keys, stage_steps
 from blockwright.running.steps.building_the_child import BuildStep
 from blockwright.running.steps.building_the_library import LibraryStep
 from blockwright.running.steps.evaluating import EvaluationStep
+from blockwright.running.steps.exporting_the_child import ExportStep
 from blockwright.running.steps.preparing_the_parent import ParentStep
 from blockwright.running.steps.pricing_the_space import CostStep
 from blockwright.running.steps.running_a_stage import StageStep
@@ -62,6 +63,8 @@ def _stages_and_evaluation(checked: CheckedRecipe, keys: Mapping[str, str]) -> I
         yield StageStep(name, keys[name], stage, previous, checked.recipe.text, checked.recipe.seed)
         previous = name
     yield EvaluationStep(evaluation_step(checked.recipe), keys[evaluation_step(checked.recipe)], previous)
+    for name, exporter in zip(export_steps(checked.recipe), checked.made.exports, strict=True):
+        yield ExportStep(name, keys[name], exporter, previous)
 
 
 def run_checked(checked: CheckedRecipe, last: str | None = None) -> RunFiles:

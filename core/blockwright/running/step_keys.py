@@ -28,6 +28,12 @@ def evaluation_step(recipe: Recipe) -> str:
     return f"{6 + len(recipe.stages):02d}-evaluation"
 
 
+def export_steps(recipe: Recipe) -> tuple[str, ...]:
+    """`08-export-vllm`, …: one for each export, after the evaluation that the model card tells."""
+    first = int(evaluation_step(recipe).partition("-")[0]) + 1
+    return tuple(f"{number:02d}-export-{name}" for number, (name, _) in enumerate(recipe.export_sections, first))
+
+
 def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
     """The key of each step, in order."""
     recipe, make = checked.recipe, _KeyMaker(checked)
@@ -58,6 +64,8 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
         last = keys[step] = make(step, options, [last], [name])
     step = evaluation_step(recipe)
     keys[step] = make(step, {}, [keys[PARENT], keys[BUILD], last])
+    for export, (name, options) in zip(export_steps(recipe), recipe.export_sections, strict=True):
+        keys[export] = make(export, options, [last, keys[step]], [name])
     return keys
 
 

@@ -25,18 +25,20 @@ def run_summary(run: Run) -> Summary:
         tables += solution_tables(run, run.solution)
         strip = strip_of_solution(run, run.solution)
         data["solution"] = asdict(run.solution)
-    evaluation = run.evaluation if run.steps and max(run.steps).endswith("-evaluation") else None
+    evaluation = run.evaluation if any(step.endswith("-evaluation") for step in run.steps) else None
     if evaluation is None:
         goes_on = f"The run is not finished; `blockwright run {run.directory / 'recipe.yaml'}` goes on."
         return Summary(data, tables, [goes_on], strip)
     data |= {"evaluation": dict(evaluation), "child": str(run.child)}
+    data["exports"] = {str(folder): command for folder, command in run.exports.items()}
     return Summary(data, [*tables, _quality_table(evaluation)], _places(run), strip)
 
 
 def _places(run: Run) -> list[str]:
     """Where to go from here."""
     report = run.directory / "report" / "index.html"
-    return [f"The child is in {run.child}", *([f"The report is {report}"] if report.exists() else [])]
+    exports = [f"To serve it: {command}" for command in run.exports.values()]
+    return [f"The child is in {run.child}", *exports, *([f"The report is {report}"] if report.exists() else [])]
 
 
 def solution_summary(run: Run, solution: Solution) -> Summary:
