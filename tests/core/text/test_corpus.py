@@ -153,11 +153,11 @@ def test_a_kill_while_writing_leaves_no_corpus_behind(
 def test_no_sequence_shares_a_run_of_words_with_the_text_that_judges(
     write_text: WriteText, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
-    source = write_text("a", 40, 20)
+    source = write_text("a", 40, 40)
     judge = Overlap([(Path(source) / f"{number}.txt").read_text() for number in range(10)])
-    corpus = make_corpus(of(source), tokenizer, 0, tmp_path / "corpus", judge)
+    corpus = make_corpus(of(source, tokens=16 * 120), tokenizer, 0, tmp_path / "corpus", judge)
     texts = tokenizer.batch_decode(all_tokens(corpus), skip_special_tokens=True)
-    assert len(texts) == 20
+    assert len(texts) == 120
     assert not any(text in judge for text in texts)
     assert corpus.facts[source]["sequences_dropped"] > 0
 

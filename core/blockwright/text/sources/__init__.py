@@ -25,13 +25,12 @@ def documents(source: str, reading: Reading) -> Iterator[str]:
     kind, _, argument = source.partition(":")
     if kind in SOURCES:
         return SOURCES[kind](argument, reading)
-    found = files.matching(source)
-    if not found:
+    if not files.matching(source):
         raise UserError(
             f"text: '{source}' is no source of text and no file, folder or glob of {', '.join(files.SUFFIXES)}"
             f"{did_you_mean(kind, SOURCES)}"
         )
-    return files.read(found, reading)
+    return files.read(source, reading)
 
 
 def refuse_what_is_no_source(source: str) -> None:

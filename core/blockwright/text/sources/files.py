@@ -1,24 +1,24 @@
-"""Files, folders and globs of plain text and of JSON lines."""
+"""Files, folders and globs of plain text, JSON lines and parquet; `?field=NAME` names what is read of a record."""
 
 from __future__ import annotations
 
 import glob
-import gzip
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from blockwright.errors import UserError
+from blockwright.text.sources import records
+from blockwright.text.sources.options import refuse_unknown, split_options
 from blockwright.text.sources.reading import Reading
 
 PLAIN = (".txt", ".md", ".rst")
-LINES = (".jsonl", ".jsonl.gz")
-SUFFIXES = (*PLAIN, *LINES)
+SUFFIXES = (*PLAIN, *records.SUFFIXES)
+LARGE_FILE = 64 * 2**20  # bytes; a text file beyond it is read in blocks that count as documents
+BLOCK_CHARACTERS = 2**20
 
 
 def matching(source: str) -> list[Path]:
     """The readable files that a path, a folder (searched whole) or a glob names, sorted."""
-    path = Path(source).expanduser()
+    path = Path(split_options(source)[0]).expanduser()
     if path.is_dir():
         found = list(path.rglob("*"))
     elif path.is_file():
@@ -28,25 +28,29 @@ def matching(source: str) -> list[Path]:
     return sorted(file for file in found if file.name.endswith(SUFFIXES) and file.is_file())
 
 
-def read(files: Sequence[Path], reading: Reading) -> Iterator[str]:
-    """A plain file is one document; each line of a JSON lines file is one."""
+def read(source: str, reading: Reading) -> Iterator[str]:
+    """A plain file is one document; each record of the others is one. Files of any size, as they are asked for."""
+    name, options = split_options(source)
+    refuse_unknown(options, ("field",), name)
+    return _documents(matching(source), options.get("field"), reading)
+
+
+def _documents(files: Sequence[Path], field: str | None, reading: Reading) -> Iterator[str]:
     for file in reading.shuffled(list(files)):
-        if file.name.endswith(LINES):
-            yield from reading.shuffled(list(_records(file, reading)))
+        if not file.name.endswith(PLAIN):
+            yield from (reading.text_of(record, where, field) for record, where in records.read(file, field, reading))
+        elif file.stat().st_size > LARGE_FILE:
+            yield from _blocks(file)
         else:
             yield file.read_text(encoding="utf-8", errors="replace")
 
 
-def _records(file: Path, reading: Reading) -> Iterator[str]:
-    open_text = gzip.open if file.name.endswith(".gz") else open
-    with open_text(file, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield reading.text_of(_parsed(line, f"{file}:{number}"), f"{file}:{number}")
-
-
-def _parsed(line: str, where: str) -> object:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{where}: is no JSON ({error.msg} at column {error.colno})") from None
+def _blocks(file: Path) -> Iterator[str]:
+    """Pieces of a large file, cut between paragraphs where there are some."""
+    left = ""
+    with file.open(encoding="utf-8", errors="replace") as text:
+        while block := text.read(BLOCK_CHARACTERS):
+            whole, between, rest = (left + block).rpartition("\n\n")
+            left = rest if between else ""
+            yield whole + between or rest
+    yield left

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 T = TypeVar("T")
+FIELDS = ("text", "messages")
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,16 @@ class Reading:
     def shuffled(self, items: list[T]) -> list[T]:
         return self.random.sample(items, len(items))
 
-    def text_of(self, record: object, where: str) -> str:
-        """The text of a record: its `text`, or its `messages` through the chat template."""
+    def text_of(self, record: object, where: str, field: str | None = None) -> str:
+        """A record's text, or its messages through the chat template; `field` names where they are."""
         fields = record if isinstance(record, Mapping) else {}
-        if isinstance(fields.get("text"), str):
-            return str(fields["text"])
-        if isinstance(fields.get("messages"), list):
-            return self._conversation(fields["messages"], where)
-        raise UserError(
-            f"{where}: a record needs `text` or `messages`, this one has {', '.join(fields) or 'no fields'}"
-        )
+        text, messages = (fields.get(name) for name in (FIELDS if field is None else (field, field)))
+        if isinstance(text, str):
+            return text
+        if isinstance(messages, list):
+            return self._conversation(messages, where)
+        wanted = "`text` or `messages`" if field is None else f"text or messages in `{field}`"
+        raise UserError(f"{where}: a record needs {wanted}, this one has {', '.join(fields) or 'no fields'}")
 
     def _conversation(self, messages: list[dict[str, str]], where: str) -> str:
         if not self.tokenizer.chat_template:
