@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from tests.plugins.exporters.conftest import WriteChild
 from transformers import AutoModelForCausalLM
 
 from blockwright.exporting.exporting import export_child
 from blockwright.exporting.origin import Origin
 from blockwright.exporting.requests import make_exporter
 
+WriteChild = Callable[..., Path]
 WITHOUT_BLOCKWRIGHT = """
 import sys, torch
 sys.modules["blockwright"] = None
