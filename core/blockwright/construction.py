@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from blockwright.child.modeling_blockwright import DecoderLayer
+from blockwright.healing.block_distillation.lessons import Examples
+from blockwright.healing.block_distillation.settings import BlockDistillSettings
 from blockwright.models.stack import LayerStack
 from blockwright.variants import (
     MODULE_NAMES,
@@ -24,7 +26,10 @@ from blockwright.variants import (
 
 
 class LibrarySettings(BaseModel):
-    """The recipe's `library` section. `shared`: a folder of `blockwright share`, taken in place of building one."""
+    """The recipe's `library` section. `shared`: a folder of `blockwright share`, taken in place of building one.
+
+    `distill`: trains what was built in closed form on the parent's activations; `distill: {}` with the defaults.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     ridge: NonNegativeFloat = 1e-3
@@ -34,6 +39,7 @@ class LibrarySettings(BaseModel):
     gradient_samples: PositiveInt = 1
     sequences_at_once: PositiveInt = 8
     shared: str | None = None
+    distill: BlockDistillSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,7 @@ class SubBlockContext:
     seed: int
     decisions: dict[str, dict[str, float]] = field(default_factory=dict)
     _measured: dict[str, Statistics] = field(default_factory=dict, repr=False)
+    _outputs: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def module(self) -> torch.nn.Module:
@@ -127,10 +134,23 @@ class SubBlockContext:
         """Keeps what each way of building a variant loses on held-back text, for the report."""
         self.decisions[spec.label] = dict(losses)
 
+    def keep_outputs(self) -> None:
+        """Takes the moments and keeps what the parent's sub-block adds to the streams, until they move on."""
+        for name in ("calibration", "heldback"):
+            self._outputs[name] = torch.empty_like(getattr(self.streams, name))
+            self._measured[name] = self._measure(name, advance=False)
+
+    def examples(self, name: str) -> Examples:
+        """One of the streams with the outputs that were kept."""
+        return Examples(getattr(self.streams, name), self._outputs[name])
+
     def advance(self) -> None:
         """Moves the streams past the sub-block, in place; the moments are taken in the same pass."""
         for name in ("calibration", "heldback"):
-            self._measured[name] = self._measure(name, advance=True)
+            if name in self._outputs:
+                getattr(self.streams, name).add_(self._outputs.pop(name))
+            else:
+                self._measured[name] = self._measure(name, advance=True)
 
     def _statistics(self, name: str) -> Statistics:
         if name not in self._measured:
@@ -140,11 +160,14 @@ class SubBlockContext:
     def _measure(self, name: str, advance: bool) -> Statistics:
         projection = self.module.get_submodule(OUTPUT_PROJECTIONS[self.sub_block.slot])
         statistics = Statistics(self.shape.hidden_size, projection.get_parameter("weight").shape[1])
+        kept = iter(self._outputs[name].split(self.settings.sequences_at_once)) if name in self._outputs else None
         with torch.no_grad():
             for stream, normed in self._normed(getattr(self.streams, name)):
                 features = self.module.features(normed, **self.attention_arguments)  # type: ignore[operator]
                 outputs = projection(features)
                 statistics.add(normed, features, outputs)
+                if kept is not None:
+                    next(kept).copy_(outputs)
                 if advance:
                     stream += outputs
         return statistics

@@ -153,6 +153,10 @@ class BlockVariant(ABC):
         alone = self.parameters(spec, shape) - shape.hidden_size
         return linear_operations(alone, shape.hidden_size, work)
 
+    def trainable(self, names: Sequence[str]) -> Sequence[str]:
+        """Which of its weights, by their names inside the sub-block, block distillation may train; all by default."""
+        return names
+
     @abstractmethod
     def layer_config(self, spec: VariantSpec, shape: SubBlockShape) -> dict[str, object]:
         """Its overrides in the child's `per_layer_config`."""

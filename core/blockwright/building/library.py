@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from blockwright.building.distilling import Distilling
 from blockwright.child.assembly import Variants
 from blockwright.construction import LibrarySettings, Streams, SubBlockContext
 from blockwright.events import emit
@@ -57,26 +58,42 @@ def build_library(
                 settings,
                 seed,
             )
-            _build_or_pass(context, space[sub_block], variants, directory)
+            _build_or_pass(context, space[sub_block], variants, Distilling(parent, variants, directory))
         emit("layer_built", done=index + 1, total=len(stack), layer=index)
     return Library(directory, parent.source())
 
 
-def _build_or_pass(context: SubBlockContext, specs: Sequence[VariantSpec], variants: Variants, directory: Path) -> None:
+def _build_or_pass(
+    context: SubBlockContext, specs: Sequence[VariantSpec], variants: Variants, distilling: Distilling
+) -> None:
     """Builds one sub-block's variants unless they are there already; the stream moves on either way."""
+    directory = distilling.directory
     if sub_block_path(directory, context.sub_block).exists():
         context.advance()
-        return
+    elif context.settings.distill is None:
+        built = build_in_closed_form(context, specs, variants, context.advance)
+        write_sub_block(directory, context.sub_block, built, context.decisions)
+    else:
+        built = distilling.trained(context, build_in_closed_form(context, specs, variants, context.keep_outputs))
+        write_sub_block(directory, context.sub_block, built, context.decisions)
+        context.advance()
+    distilling.forget(context.sub_block)
+
+
+def build_in_closed_form(
+    context: SubBlockContext, specs: Sequence[VariantSpec], variants: Variants, between: Callable[[], None]
+) -> dict[VariantSpec, Weights]:
+    """In closed form; `between` makes the pass that takes the moments, after those that read the stream themselves."""
     kinds = _by_kind(specs)
     built: dict[VariantSpec, Weights] = {}
-    for reads_inputs in (True, False):  # those that read the stream come before it moves on
+    for reads_inputs in (True, False):
         if not reads_inputs:
-            context.advance()
+            between()
         for kind, members in kinds.items():
             variant = variants[(context.sub_block.slot, kind)]
             if variant.reads_inputs == reads_inputs:
                 built.update(variant.build(members, context))
-    write_sub_block(directory, context.sub_block, {spec: built[spec] for spec in specs}, context.decisions)
+    return {spec: built[spec] for spec in specs}
 
 
 def _by_kind(specs: Sequence[VariantSpec]) -> dict[str, list[VariantSpec]]:

@@ -39,9 +39,11 @@ def count_operations(checked: CheckedRecipe, prices: Prices) -> dict[str, float]
     variants = _variant_parameters(prices)
     moments = sum(2 * width**2 for width in _feature_widths(checked))
     gradient_tokens = min(library.gradient_tokens, text.calibration_tokens)
+    distilled = library.distill.tokens if library.distill else 0
     return {
         LIBRARY: text.calibration_tokens * (FORWARD * parameters + moments)
-        + gradient_tokens * FORWARD_AND_BACKWARD * parameters,
+        + gradient_tokens * FORWARD_AND_BACKWARD * parameters
+        + distilled * FORWARD_AND_BACKWARD * variants,
         SCORES: text.scoring_tokens * (FORWARD_AND_BACKWARD * parameters + FORWARD * variants),
         SOLVE: checked.recipe.search.rounds * text.heldback_tokens * (FORWARD + FORWARD_AND_BACKWARD) * parameters,
         "evaluation": text.evaluation_tokens * 2 * 2 * FORWARD * parameters,

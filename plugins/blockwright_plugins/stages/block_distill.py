@@ -1,0 +1,140 @@
+"""`block-distill`: the child's replacements trained on the parent's activations, kept where the whole child gains."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import PositiveInt
+
+from blockwright.files import write_json
+from blockwright.healing.block_distillation.settings import BlockDistillSettings
+from blockwright.plugins import hookimpl
+from blockwright.stages import Stage, StageContext, StageOptions, StageResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from blockwright.healing.block_distillation.children import OutputMoment, Texts
+    from blockwright.healing.block_distillation.results import Record
+    from blockwright.models.stack import LayerStack
+
+RESULT, WORK = "result.json", "work"
+
+
+class BlockDistillOptions(BlockDistillSettings, StageOptions):
+    """`coupled`: afterwards trains each layer's attention and FFN together, by what the layer adds to the stream.
+
+    `gradient_tokens`: how many tokens the output's sensitivity is measured on. The rest is how training goes.
+    """
+
+    coupled: bool = False
+    gradient_tokens: PositiveInt = 4096
+
+
+class BlockDistillStage(Stage):
+    """Puzzle's blockwise local distillation (2411.19146, section 3) of the child that was chosen.
+
+    Held-back tokens stop the training of each sub-block, which never ends worse than it began; then they decide
+    whether the whole child is kept. To be put before `refit`, which mends what earlier layers still leave.
+    """
+
+    name = "block-distill"
+    Options = BlockDistillOptions
+
+    def run(self, context: StageContext) -> StageResult:
+        """What is found in the stage's folder is not done again; at the end only the child and the result are left."""
+        result = context.directory / RESULT
+        if not result.exists():
+            figures, notes, pays = self._distill(context)
+            write_json(result, {"figures": figures, "notes": notes, "pays": pays})
+        shutil.rmtree(context.directory / WORK, ignore_errors=True)
+        found = json.loads(result.read_text())
+        child = context.directory / "child" if found["pays"] else context.child
+        return StageResult(child, found["figures"], tuple(found["notes"]))
+
+    def _distill(self, context: StageContext) -> tuple[dict[str, float], list[str], bool]:
+        """Figures, notes, and whether there is a better child, which is written then."""
+        from blockwright.child.checkpoint import open_child, write_child
+        from blockwright.models.divergence import Reference
+
+        judge = Reference(context.parent.stack(), context.tokens["heldback"])
+        child = open_child(context.child)
+        lowest = judge.divergence(child)
+        figures, notes = {"before": lowest}, []
+        for way in ("decoupled", "coupled") if self._options.coupled else ("decoupled",):
+            trained, records = self._trained(context, child, way)
+            figures[way] = judge.divergence(trained)
+            figures |= dict(_figures(way, records))
+            notes += _notes(way, records)
+            if figures[way] < lowest:
+                lowest, child = figures[way], trained
+            else:
+                notes.append(f"{way}: did not lower the whole child's KL on held-back tokens, and is undone")
+        figures["after"] = lowest
+        pays = lowest < figures["before"]
+        if pays:
+            write_child(context.directory / "child", child, context.parent)
+        return figures, notes, pays
+
+    @property
+    def _options(self) -> BlockDistillOptions:
+        assert isinstance(self.options, BlockDistillOptions)
+        return self.options
+
+    def _trained(self, context: StageContext, child: LayerStack, way: str) -> tuple[LayerStack, Sequence[Record]]:
+        from blockwright.healing.block_distillation.children import COUPLED, DECOUPLED, ChildDistillation
+
+        folder, parts = context.directory / WORK / way, COUPLED if way == "coupled" else DECOUPLED
+        moment = self._output_moment(context)
+        distillation = ChildDistillation(context.parent.stack(), child, self._options, moment, context.seed, folder)
+        return distillation.run(self._texts(context), parts), distillation.records()
+
+    def _texts(self, context: StageContext) -> Texts:
+        """No more calibration text than is trained on."""
+        from blockwright.healing.block_distillation.children import Texts
+
+        calibration = context.tokens["calibration"]
+        wanted = -(-self._options.tokens // calibration.shape[1])
+        return Texts(calibration[:wanted], context.tokens["heldback"])
+
+    def _output_moment(self, context: StageContext) -> OutputMoment:
+        """Reads E[g gᵀ] of one sub-block of the parent; all are measured before the first one is read."""
+        from functools import partial
+
+        from blockwright.building.library import measure_gradient_moments, read_gradient_moment
+        from blockwright.construction import LibrarySettings
+
+        settings = LibrarySettings(gradient_tokens=self._options.gradient_tokens)
+        folder: Path = context.directory / WORK
+        measure_gradient_moments(context.parent.stack(), context.tokens["calibration"], settings, folder, context.seed)
+        return partial(read_gradient_moment, folder)
+
+
+def _figures(way: str, records: Sequence[Record]) -> Iterator[tuple[str, float]]:
+    """What is left of each sub-block's loss, 1 where it stays as it was, and how fast training went."""
+    for record in records:
+        yield f"{way}, share left of {record.name}", record.share_left
+    speeds = [record.tokens_per_s for record in records if record.tokens_per_s > 0]
+    if speeds:
+        yield f"{way}, tokens/s", len(speeds) / sum(1 / speed for speed in speeds)
+
+
+def _notes(way: str, records: Sequence[Record]) -> list[str]:
+    if not records:
+        return [f"{way}: all of the child's sub-blocks are the parent's own; there is nothing to train"]
+    better = [record for record in records if record.step > 0]
+    before, after = (sum(getattr(one, key).judged for one in records) for key in ("before", "after"))
+    plain = [sum(getattr(one, key).plain for one in records) / len(records) for key in ("before", "after")]
+    return [
+        f"{way}: {len(better)} of {len(records)} became better, leaving {100 * after / before:.1f}% of their loss on "
+        "held-back text as the output sees it",
+        f"{way}: MSE(o_parent, o_child) / MSE(o_parent, 0) there went from {plain[0]:.4g} to {plain[1]:.4g} on average",
+    ]
+
+
+@hookimpl
+def register_stages() -> list[type[Stage]]:
+    return [BlockDistillStage]
