@@ -53,8 +53,8 @@ class StageContext:
     def corpus(self, settings: CorpusSettings) -> Corpus:
         """Packed text to train on, made once in the stage's directory.
 
-        What the settings leave out is the recipe's. No sequence shares 13 words in a row with the text of the
-        evaluation, nor with that of `scoring` and `heldback`, which decide what is kept.
+        What the settings leave out is the recipe's. No sequence shares 13 words in a row with the evaluation, nor 48
+        with `scoring` and `heldback`, which decide what is kept.
         """
         from blockwright.text.corpus import make_corpus
 

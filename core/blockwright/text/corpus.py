@@ -199,8 +199,7 @@ class _Supply:
             raise UserError(f"text: the source '{self._source}' holds no text")
         if self._dropped and not self.taken:
             raise UserError(
-                f"text: all of the source '{self._source}' shares {self._unwanted.run} words in a row with text that "
-                "the child is judged by; name another source"
+                f"text: all of the source '{self._source}' stands in the text that the child is judged by; name another"
             )
         if self._passes == 1:
             emit("source_started_again", source=self._source, sequences=self.taken)

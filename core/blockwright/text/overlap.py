@@ -12,20 +12,29 @@ RUN_OF_WORDS = 13
 
 
 class Overlap:
-    """Finds texts that share a run of words with the given ones; counts what it drops in `dropped`."""
+    """Finds texts that share a run of words with the given ones; counts what it drops in `dropped`.
+
+    `a | b` finds what either finds, each with its own length of run.
+    """
 
     def __init__(self, texts: Iterable[str], run: int = RUN_OF_WORDS) -> None:
         self.run, self.dropped = run, 0
-        self._runs = {words for text in texts for words in self._runs_of(text)}
+        self._known = {run: {words for text in texts for words in _runs_of(_words(text), run)}}
+
+    def __or__(self, other: Overlap) -> Overlap:
+        both = Overlap((), self.run)
+        both._known = {run: self._runs(run) | other._runs(run) for run in {**self._known, **other._known}}
+        return both
 
     def __contains__(self, text: str) -> bool:
-        return any(words in self._runs for words in self._runs_of(text))
+        words = _words(text)
+        return any(found in known for run, known in self._known.items() for found in _runs_of(words, run))
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal texts."""
-        lines = sorted(" ".join(words) for words in self._runs)
-        return hashlib.sha256("\n".join([str(self.run), *lines]).encode()).hexdigest()
+        lines = [f"{run}: {' '.join(words)}" for run, known in self._known.items() for words in known]
+        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
     def without(self, items: Iterable[T], text_of: Callable[[T], str]) -> Iterator[T]:
         """The items whose text shares no run."""
@@ -35,6 +44,13 @@ class Overlap:
             else:
                 yield item
 
-    def _runs_of(self, text: str) -> Iterator[tuple[str, ...]]:
-        words = re.findall(r"\w+", text.lower())
-        return (tuple(words[start : start + self.run]) for start in range(len(words) - self.run + 1))
+    def _runs(self, run: int) -> set[tuple[str, ...]]:
+        return self._known.get(run, set())
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _runs_of(words: list[str], run: int) -> Iterator[tuple[str, ...]]:
+    return (tuple(words[start : start + run]) for start in range(len(words) - run + 1))

@@ -25,6 +25,15 @@ def test_without_counts_what_it_drops() -> None:
     assert overlap.dropped == 2
 
 
+def test_two_overlaps_together_keep_their_own_lengths_of_run() -> None:
+    both = Overlap(["a b c d e f"], run=3) | Overlap(["u v w x y z"], run=5)
+    assert "x a b c x" in both
+    assert "a u v w x a" not in both
+    assert "a u v w x y" in both
+    assert both.fingerprint == (Overlap(["u v w x y z"], run=5) | Overlap(["a b c d e f"], run=3)).fingerprint
+    assert both.fingerprint != Overlap(["a b c d e f"], run=3).fingerprint
+
+
 @given(WORDS, WORDS)
 def test_overlap_is_what_a_search_of_all_places_finds(first: list[str], second: list[str]) -> None:
     places = {tuple(first[start : start + 3]) for start in range(len(first) - 2)}

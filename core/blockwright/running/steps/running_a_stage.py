@@ -12,10 +12,11 @@ from blockwright.files import write_json
 from blockwright.running.files import RunFiles
 from blockwright.running.steps.step import Step
 from blockwright.stages import Curve, Stage, StageContext, StageResult, StageText
-from blockwright.text.overlap import Overlap
+from blockwright.text.overlap import RUN_OF_WORDS, Overlap
 from blockwright.text.sets import TextSettings
 
-JUDGES = ("evaluation", "heldback", "scoring")  # the sets that say what is good, and that nothing may be trained on
+JUDGES = ("heldback", "scoring")  # they decide what is kept, so nothing may be trained on them
+RUN_OF_JUDGES = 48  # words: they are of the same sources, whose set phrases alone say nothing
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,13 @@ class StageStep(Step):
 
 
 def _judging_text(files: RunFiles) -> Overlap:
+    return _texts(files, "evaluation") | _texts(files, *JUDGES, run=RUN_OF_JUDGES)
+
+
+def _texts(files: RunFiles, *sets: str, run: int = RUN_OF_WORDS) -> Overlap:
     tokenizer = files.parent.tokenizer()
-    sequences = (sequence for name in JUDGES for sequence in files.tokens[name].tolist())
-    return Overlap(str(tokenizer.decode(sequence, skip_special_tokens=True)) for sequence in sequences)
+    sequences = (sequence for name in sets for sequence in files.tokens[name].tolist())
+    return Overlap((str(tokenizer.decode(sequence, skip_special_tokens=True)) for sequence in sequences), run)
 
 
 def _finite(curve: Curve) -> list[tuple[int, float]]:
