@@ -42,8 +42,12 @@ class Run:
 
     @property
     def graph(self) -> BlockGraph:
-        """The child's block graph: its sub-blocks with their parameters and KV cache, and how they hang together."""
-        return self.files.graph()
+        """The child's block graph: its sub-blocks with their parameters and KV cache, and how they hang together.
+
+        As the last transform left it.
+        """
+        transforms = sorted(path.parent.name for path in self.directory.glob("*/transform.json"))
+        return self.files.graph_after(transforms[-1] if transforms else None)
 
     @property
     def evaluation(self) -> Mapping[str, object]:
@@ -52,9 +56,10 @@ class Run:
 
     @property
     def child(self) -> Path:
-        """The folder of the child that the last stage left."""
-        stages = sorted(path.parent.name for path in self.directory.glob("*/stage.json"))
-        return self.files.child_after(stages[-1] if stages else None)
+        """The folder of the child that the last transform or stage left."""
+        records = (*self.directory.glob("*/transform.json"), *self.directory.glob("*/stage.json"))
+        steps = sorted(path.parent.name for path in records)
+        return self.files.child_after(steps[-1] if steps else None)
 
     def solve(self, limits: Limits) -> Solution:
         """Another budget from the stored scores, in seconds; the run stays as it is."""

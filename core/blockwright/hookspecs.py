@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from blockwright.resources import Resources
     from blockwright.scoring import Scorer
     from blockwright.stages import Stage
+    from blockwright.transforms import Transform
     from blockwright.variants import BlockVariant
 
 hookspec = pluggy.HookspecMarker("blockwright")
@@ -80,6 +81,17 @@ def register_solvers() -> list[type[Solver]]:
     """Searches for the best child within the budget; the recipe's `solver.name`.
 
     :returns: A list of subclasses of :class:`blockwright.problem.Solver`.
+    """
+
+
+@hookspec
+def register_transforms() -> list[type[Transform]]:
+    """Changes of a whole child's shape after the search, in the order in which the recipe's `transforms` list them.
+
+    Implemented by packages that join sub-blocks, set them side by side or otherwise rewrite the block graph, before
+    any stage heals the child.
+
+    :returns: A list of subclasses of :class:`blockwright.transforms.Transform`.
     """
 
 

@@ -27,11 +27,12 @@ from blockwright.events import Event, emit, listening
 from blockwright.exporters import Exporter
 from blockwright.parent import ModelFamily
 from blockwright.plugins.loading import Plugin, load_plugins
-from blockwright.plugins.parts import COST_MODEL, EXPORTER, FAMILY, SCORER, SOLVER, STAGE, VARIANT, Kind
+from blockwright.plugins.parts import COST_MODEL, EXPORTER, FAMILY, SCORER, SOLVER, STAGE, TRANSFORM, VARIANT, Kind
 from blockwright.problem import Solver
 from blockwright.resources import ResourceKind
 from blockwright.scoring import Scorer
 from blockwright.stages import Stage
+from blockwright.transforms import Transform
 from blockwright.variants import BlockVariant, Slot
 
 hookimpl = pluggy.HookimplMarker("blockwright")
@@ -79,6 +80,10 @@ class Plugins:
         return self._all(SOLVER)
 
     @property
+    def transforms(self) -> Mapping[str, type[Transform]]:
+        return self._all(TRANSFORM)
+
+    @property
     def stages(self) -> Mapping[str, type[Stage]]:
         return self._all(STAGE)
 
@@ -94,6 +99,9 @@ class Plugins:
 
     def solver(self, name: str) -> type[Solver]:
         return self._find(SOLVER, name)
+
+    def transform(self, name: str) -> type[Transform]:
+        return self._find(TRANSFORM, name)
 
     def stage(self, name: str) -> type[Stage]:
         return self._find(STAGE, name)

@@ -14,6 +14,7 @@ from blockwright.problem import Solver
 from blockwright.resources import ResourceKind, Resources
 from blockwright.scoring import Scorer
 from blockwright.stages import Stage
+from blockwright.transforms import Transform
 from blockwright.variants import BlockVariant, Slot
 
 T = TypeVar("T")
@@ -38,9 +39,10 @@ FAMILY = Kind("model family", "register_model_families", ModelFamily, "model_typ
 COST_MODEL = Kind("cost model", "register_cost_models", CostModel)
 SCORER = Kind("scorer", "register_scorers", Scorer)  # type: ignore[type-abstract]
 SOLVER = Kind("solver", "register_solvers", Solver)  # type: ignore[type-abstract]
+TRANSFORM = Kind("transform", "register_transforms", Transform)  # type: ignore[type-abstract]
 STAGE = Kind("stage", "register_stages", Stage)  # type: ignore[type-abstract]
 EXPORTER = Kind("exporter", "register_exporters", Exporter)  # type: ignore[type-abstract]
-KINDS: tuple[Kind[object], ...] = (FAMILY, VARIANT, SCORER, COST_MODEL, SOLVER, STAGE, EXPORTER)  # type: ignore[assignment]
+KINDS: tuple[Kind[object], ...] = (FAMILY, VARIANT, SCORER, COST_MODEL, SOLVER, TRANSFORM, STAGE, EXPORTER)  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)

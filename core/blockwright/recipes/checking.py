@@ -29,6 +29,7 @@ from blockwright.spaces.files import read_space
 from blockwright.spaces.reading import resolve_space
 from blockwright.stages import Stage
 from blockwright.text.sources import refuse_what_is_no_source
+from blockwright.transforms import Transform
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Made:
     stages: tuple[Stage, ...]
     starts: Mapping[str, Solver]
     exports: tuple[Exporter, ...] = ()
+    transforms: tuple[Transform, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -186,14 +188,15 @@ class _Check:
         scorer, bad_scorer = make_named(plugins.scorers, "scorer", data.get("scorer"), "fisher")
         costs, bad_costs = make_cost_model(plugins.cost_models, data, self._source.file.parent)
         solver, bad_solver = make_named(plugins.solvers, "solver", data.get("solver"), "highs")
+        transforms, bad_transforms = make_listed(plugins.transforms, "transform", "transforms", data.get("transforms"))
         stages, bad_stages = make_stages(plugins.stages, data.get("stages"))
         starts, bad_starts = make_starts(plugins.solvers, data.get("search"))
         exports, bad_exports = make_listed(plugins.exporters, "exporter", "exports", data.get("exports"))
-        wrong = [*bad_scorer, *bad_costs, *bad_solver, *bad_stages, *bad_starts, *bad_exports]
+        wrong = [*bad_scorer, *bad_costs, *bad_solver, *bad_transforms, *bad_stages, *bad_starts, *bad_exports]
         self.mistakes += wrong
         if wrong or scorer is None or costs is None or solver is None:
             return None
-        return Made(scorer, costs, solver, tuple(stages), starts, tuple(exports))
+        return Made(scorer, costs, solver, tuple(stages), starts, tuple(exports), tuple(transforms))
 
     def parent(self) -> Parent | None:
         """The parent's outline, None where its section or what it names is wrong."""

@@ -30,6 +30,10 @@ class PluginSection(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+def _one_transform(entry: object) -> object:
+    return _named(entry, "a transform", "ffn-fusion: {max_width: 8192}")
+
+
 def _one_stage(entry: object) -> object:
     return _named(entry, "a stage", "refit: {rounds: 2}")
 
@@ -69,6 +73,7 @@ class Recipe(BaseModel):
     budget: Budget
     solver: PluginSection = PluginSection(name="highs")
     search: SearchSettings = SearchSettings()
+    transforms: tuple[Annotated[object, AfterValidator(_one_transform)], ...] = ()
     stages: tuple[Annotated[object, AfterValidator(_one_stage)], ...] = ()
     exports: tuple[Annotated[object, AfterValidator(_one_export)], ...] = ()
     runs: str = "runs"
@@ -85,6 +90,11 @@ class Recipe(BaseModel):
     def all_scenarios(self) -> Mapping[str, Scenario]:
         """The recipe's own scenario first, under the name that prices have for it."""
         return {MAIN: self.scenario, **self.scenarios}
+
+    @property
+    def transform_sections(self) -> tuple[tuple[str, Mapping[str, object]], ...]:
+        """Transforms in order, each as its name and its options."""
+        return _sections(self.transforms)
 
     @property
     def stage_sections(self) -> tuple[tuple[str, Mapping[str, object]], ...]:

@@ -14,7 +14,16 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from blockwright.errors import UserError
-from blockwright.report.records import ChildConfig, Costs, Evaluation, ExportOutcome, Search, StageOutcome, TextRead
+from blockwright.report.records import (
+    ChildConfig,
+    Costs,
+    Evaluation,
+    ExportOutcome,
+    Search,
+    StageOutcome,
+    TextRead,
+    TransformOutcome,
+)
 from blockwright.running.directory import RunDirectory, read_record
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
 from blockwright.running.log import LOG
@@ -54,23 +63,27 @@ class Record:
         return str(parent.get("gguf_file") or parent.get("model") or "an unnamed parent")
 
     @property
+    def transform_steps(self) -> tuple[str, ...]:
+        return _numbered(self.recipe.get("transforms"), 6)
+
+    @property
     def stage_steps(self) -> tuple[str, ...]:
-        return tuple(f"{number:02d}-{name}" for number, name in enumerate(_names_listed(self.recipe.get("stages")), 6))
+        return _numbered(self.recipe.get("stages"), 6 + len(self.transform_steps))
 
     @property
     def steps(self) -> tuple[str, ...]:
         """All that the recipe asks for, in order."""
-        stages = self.stage_steps
-        return (PARENT, LIBRARY, SCORES, COSTS, SOLVE, BUILD, *stages, self.evaluation_step, *self.export_steps)
+        made = (PARENT, LIBRARY, SCORES, COSTS, SOLVE, BUILD, *self.transform_steps, *self.stage_steps)
+        return (*made, self.evaluation_step, *self.export_steps)
 
     @property
     def evaluation_step(self) -> str:
-        return f"{6 + len(self.stage_steps):02d}-evaluation"
+        return f"{6 + len(self.transform_steps) + len(self.stage_steps):02d}-evaluation"
 
     @property
     def export_steps(self) -> tuple[str, ...]:
-        names = _names_listed(self.recipe.get("exports"))
-        return tuple(f"{number:02d}-export-{name}" for number, name in enumerate(names, 7 + len(self.stage_steps)))
+        first = 7 + len(self.transform_steps) + len(self.stage_steps)
+        return _numbered(self.recipe.get("exports"), first, "export-")
 
     @cached_property
     def seconds(self) -> Mapping[str, float]:
@@ -112,6 +125,12 @@ class Record:
     @cached_property
     def child_config(self) -> ChildConfig | None:
         return self._of(BUILD, "child/config.json", ChildConfig)
+
+    @cached_property
+    def transforms(self) -> Mapping[str, TransformOutcome]:
+        """What the finished transforms did, by step."""
+        found = {step: self._of(step, "transform.json", TransformOutcome) for step in self.transform_steps}
+        return {step: outcome for step, outcome in found.items() if outcome}
 
     @cached_property
     def stages(self) -> Mapping[str, StageOutcome]:
@@ -170,6 +189,11 @@ def _names_listed(entries: object) -> list[str]:
     """Of a section that lists plugins by name, each with its options or without."""
     listed = entries if isinstance(entries, list) else []
     return [str(next(iter(entry))) if isinstance(entry, dict) else str(entry) for entry in listed]
+
+
+def _numbered(entries: object, first: int, prefix: str = "") -> tuple[str, ...]:
+    """The names of such a section as steps from the number `first` on."""
+    return tuple(f"{number:02d}-{prefix}{name}" for number, name in enumerate(_names_listed(entries), first))
 
 
 def _events(path: Path) -> Iterator[Mapping[str, object]]:

@@ -97,6 +97,24 @@ class Evaluation(Record):
     final: Measured
 
 
+class Dependencies(Record):
+    """How much parts lean on each other: `values[i][j]`, for i before j."""
+
+    parts: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+
+
+class TransformOutcome(Record):
+    """`NN-TRANSFORM/transform.json`."""
+
+    transform: str
+    child: str
+    figures: Mapping[str, float]
+    joined: tuple[tuple[str, ...], ...]
+    dependencies: tuple[Dependencies, ...]
+    notes: tuple[str, ...]
+
+
 class StageOutcome(Record):
     """`NN-STAGE/stage.json`."""
 

@@ -94,11 +94,17 @@ class RunFiles:
     def built_child(self) -> Path:
         return self.directory / BUILD / "child"
 
-    def child_after(self, stage_step: str | None) -> Path:
-        """The child that a stage left to go on with; the built one when there is no stage."""
-        if stage_step is None:
+    def graph_after(self, step: str | None) -> BlockGraph:
+        """The block graph that a transform left; as it was built when there is no step."""
+        return self.graph() if step is None else from_dict(self.json(f"{step}/graph.json"))
+
+    def child_after(self, step: str | None) -> Path:
+        """The child that a transform or a stage left to go on with; the built one when there is no step."""
+        if step is None:
             return self.built_child()
-        return self.directory / str(self.json(f"{stage_step}/stage.json")["child"])
+        is_transform = (self.directory / step / "transform.json").exists()
+        record = self.json(f"{step}/{'transform' if is_transform else 'stage'}.json")
+        return self.directory / str(record["child"])
 
     def json(self, name: str) -> dict[str, object]:
         record: dict[str, object] = json.loads((self.directory / name).read_text())

@@ -16,7 +16,7 @@ from blockwright.report import write_report
 from blockwright.running.directory import RunDirectory
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, RunFiles
 from blockwright.running.log import LOG, logged_to
-from blockwright.running.step_keys import evaluation_step, export_steps, plan_keys, stage_steps
+from blockwright.running.step_keys import evaluation_step, export_steps, plan_keys, stage_steps, transform_steps
 from blockwright.running.steps.building_the_child import BuildStep
 from blockwright.running.steps.building_the_library import LibraryStep
 from blockwright.running.steps.evaluating import EvaluationStep
@@ -27,6 +27,7 @@ from blockwright.running.steps.running_a_stage import StageStep
 from blockwright.running.steps.scoring_the_library import ScoreStep
 from blockwright.running.steps.solving import SolveStep
 from blockwright.running.steps.step import Step
+from blockwright.running.steps.transforming import TransformStep
 from blockwright.running.versions import installed_versions
 
 
@@ -53,12 +54,16 @@ def plan_steps(checked: CheckedRecipe) -> tuple[Step, ...]:
         ),
         SolveStep(SOLVE, keys[SOLVE], made.solver, recipe.search, made.starts, seed),
         BuildStep(BUILD, keys[BUILD]),
-        *_stages_and_evaluation(checked, keys),
+        *_after_the_build(checked, keys),
     )
 
 
-def _stages_and_evaluation(checked: CheckedRecipe, keys: Mapping[str, str]) -> Iterator[Step]:
-    previous = None
+def _after_the_build(checked: CheckedRecipe, keys: Mapping[str, str]) -> Iterator[Step]:
+    previous, recipe = None, checked.recipe
+    for name, transform in zip(transform_steps(recipe), checked.made.transforms, strict=True):
+        cost_model = checked.made.cost_model
+        yield TransformStep(name, keys[name], transform, previous, cost_model, recipe.scenario, recipe.seed)
+        previous = name
     for name, stage in zip(stage_steps(checked.recipe), checked.made.stages, strict=True):
         yield StageStep(name, keys[name], stage, previous, checked.recipe.text, checked.recipe.seed)
         previous = name

@@ -19,13 +19,19 @@ if TYPE_CHECKING:
     from blockwright.recipes.checking import CheckedRecipe
 
 
+def transform_steps(recipe: Recipe) -> tuple[str, ...]:
+    """`06-ffn-fusion`, `07-…`: one for each transform."""
+    return tuple(f"{number:02d}-{name}" for number, (name, _) in enumerate(recipe.transform_sections, 6))
+
+
 def stage_steps(recipe: Recipe) -> tuple[str, ...]:
-    """`06-refit`, `07-…`: one for each stage."""
-    return tuple(f"{number:02d}-{name}" for number, (name, _) in enumerate(recipe.stage_sections, 6))
+    """`06-refit`, `07-…`: one for each stage, after the transforms."""
+    first = 6 + len(recipe.transforms)
+    return tuple(f"{number:02d}-{name}" for number, (name, _) in enumerate(recipe.stage_sections, first))
 
 
 def evaluation_step(recipe: Recipe) -> str:
-    return f"{6 + len(recipe.stages):02d}-evaluation"
+    return f"{6 + len(recipe.transforms) + len(recipe.stages):02d}-evaluation"
 
 
 def export_steps(recipe: Recipe) -> tuple[str, ...]:
@@ -60,6 +66,8 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
     )
     keys[BUILD] = make(BUILD, {}, [keys[LIBRARY], keys[SOLVE]])
     last = keys[BUILD]
+    for step, (name, options) in zip(transform_steps(recipe), recipe.transform_sections, strict=True):
+        last = keys[step] = make(step, options, [last], [name])
     for step, (name, options) in zip(stage_steps(recipe), recipe.stage_sections, strict=True):
         last = keys[step] = make(step, options, [last], [name])
     step = evaluation_step(recipe)

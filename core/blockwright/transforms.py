@@ -1,0 +1,79 @@
+"""Transforms: graph -> graph and child -> child, after the search and before the stages; the contract."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from blockwright.graph.block_graph import BlockGraph
+    from blockwright.models.stack import LayerStack
+
+
+class TransformOptions(BaseModel):
+    """Base of a transform's section in the recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class TransformContext:
+    """The child, read a layer at a time, its block graph, and token sets by name, each (sequences, seq).
+
+    `tokens` holds `calibration`, `scoring` and `heldback`; the last one judges the transform. What a killed run should
+    find again is kept in `directory`.
+    """
+
+    child: LayerStack
+    graph: BlockGraph
+    tokens: Mapping[str, Tensor]
+    directory: Path
+    seed: int
+
+
+@dataclass(frozen=True)
+class DependencyTable:
+    """How much parts lean on each other: `values[i][j]` of two parts, 0 for none, for i before j."""
+
+    parts: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """The new graph and the new child, whose weights may still be unread; both are the given ones if nothing changed.
+
+    `joined` names the parts that were made one (`ffn.3`, `ffn.4`) or set side by side (`layer.3`, `layer.4`), for the
+    report and the picture; `dependencies` are drawn as heat maps.
+    """
+
+    graph: BlockGraph
+    child: LayerStack
+    joined: tuple[tuple[str, ...], ...] = ()
+    dependencies: tuple[DependencyTable, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Transform(ABC):
+    """One change of a whole child's shape, made with its options from the recipe."""
+
+    name: ClassVar[str]
+    Options: ClassVar[type[TransformOptions]] = TransformOptions
+
+    def __init__(self, options: TransformOptions) -> None:
+        self.options = options
+
+    @abstractmethod
+    def apply(self, context: TransformContext) -> Transformed:
+        """The transformed child and its graph, which must describe each other. The given child stays as it is.
+
+        UserError, one line, for a child that the transform cannot take.
+        """
