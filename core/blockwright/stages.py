@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 
 class StageOptions(BaseModel):
-    """Base of a stage's section in the recipe."""
+    """Base of a stage's section in the recipe.
+
+    Options in `without_effect` say how the stage works, not what comes out: a run goes on where they change.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    without_effect: ClassVar[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from blockwright.running.directory import step_key
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
 from blockwright.running.versions import version_of
 from blockwright.sharing.parcel import MANIFEST
+from blockwright.stages import StageOptions
 
 if TYPE_CHECKING:
     from blockwright.recipes.checking import CheckedRecipe
@@ -68,13 +69,20 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
     last = keys[BUILD]
     for step, (name, options) in zip(transform_steps(recipe), recipe.transform_sections, strict=True):
         last = keys[step] = make(step, options, [last], [name])
-    for step, (name, options) in zip(stage_steps(recipe), recipe.stage_sections, strict=True):
-        last = keys[step] = make(step, options, [last], [name])
+    for step, (name, options), stage in zip(
+        stage_steps(recipe), recipe.stage_sections, checked.made.stages, strict=True
+    ):
+        last = keys[step] = make(step, _decisive(options, stage.options), [last], [name])
     step = evaluation_step(recipe)
     keys[step] = make(step, {}, [keys[PARENT], keys[BUILD], last])
     for export, (name, options) in zip(export_steps(recipe), recipe.export_sections, strict=True):
         keys[export] = make(export, options, [last, keys[step]], [name])
     return keys
+
+
+def _decisive(given: Mapping[str, object], options: StageOptions) -> dict[str, object]:
+    """The given options that the result depends on."""
+    return {name: value for name, value in given.items() if name not in options.without_effect}
 
 
 def _shared(recipe: Recipe) -> str | None:

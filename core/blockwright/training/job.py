@@ -1,0 +1,88 @@
+"""A training as a file: `python -m blockwright.training.job JOB.json`, which torchrun may start many times."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from blockwright.errors import UserError
+from blockwright.events import Event, listening
+from blockwright.training.outcome import Outcome
+from blockwright.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from blockwright.training.processes import Processes
+
+EVENT_LINE = "@blockwright "  # what a line of standard output that carries an event begins with
+FAILED, REFUSED = "job_failed", "job_refused"
+
+
+class TrainingJob(BaseModel):
+    """Folders of the parent, the child, the packed corpus and the held-back tokens (a safetensors file), and options.
+
+    `directory` is where the job writes: losses, evaluations, checkpoints and the best child.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    parent: Path
+    child: Path
+    corpus: Path
+    heldback: Path
+    directory: Path
+    seed: int
+    settings: TrainingSettings
+
+    def write(self) -> Path:
+        from blockwright.files import write_json
+
+        path = self.directory / "job.json"
+        write_json(path, self.model_dump(mode="json"))
+        return path
+
+
+def run_job(job: TrainingJob, processes: Processes) -> Outcome:
+    """Trains, or reads what a finished training came to. All processes call it together."""
+    import torch
+
+    from blockwright.training.distillation import Distillation
+
+    finished = Outcome.read(job.directory)
+    if finished is not None:
+        return finished
+    with torch.random.fork_rng():
+        return Distillation(job, processes).run()
+
+
+def main(path: Path) -> int:
+    """Tells events on standard output; a mistake of the user ends in 2, without a traceback."""
+    from blockwright.training.processes import joined_processes
+
+    try:
+        job = TrainingJob.model_validate(json.loads(path.read_text()))
+        with joined_processes() as processes, listening(_tell if processes.is_first else _keep_quiet):
+            run_job(job, processes)
+    except UserError as error:
+        _tell(Event(REFUSED, {"lines": list(error.lines)}))
+        return 2
+    except Exception as error:  # told in one line as well, for whoever reads the events; the traceback follows
+        _tell(Event(FAILED, {"error": f"{type(error).__name__}: {error}"}))
+        raise
+    return 0
+
+
+def _tell(event: Event) -> None:
+    fields = {"name": event.name, "done": event.done, "total": event.total, "fields": event.fields}
+    sys.stdout.write(f"{EVENT_LINE}{json.dumps(fields, default=str)}\n")
+    sys.stdout.flush()
+
+
+def _keep_quiet(event: Event) -> None:
+    """Of the other processes: the first one tells what all of them do."""
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
