@@ -50,6 +50,12 @@ class Run:
         return self.files.graph_after(transforms[-1] if transforms else None)
 
     @property
+    def transforms(self) -> Mapping[str, Mapping[str, object]]:
+        """What each transform joined and what it cost, by step: `figures`, `joined`, `dependencies` and `notes`."""
+        records = sorted(self.directory.glob("*/transform.json"))
+        return {path.parent.name: self.files.json(f"{path.parent.name}/transform.json") for path in records}
+
+    @property
     def evaluation(self) -> Mapping[str, object]:
         """`predicted` (summed scores, nats per token) beside what `built` and `final` children lose on unseen text."""
         return self.files.json(f"{self._evaluation_step()}/evaluation.json")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from blockwright.variants import Slot, SubBlock
@@ -48,10 +48,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Strip:
-    """A row of cells for each slot, one a layer."""
+    """A row of cells for each slot, one a layer; layers whose FFNs run as one, and layers that run side by side."""
 
     attention: tuple[Cell, ...]
     ffn: tuple[Cell, ...]
+    fused: tuple[range, ...] = ()
+    parallel: tuple[range, ...] = ()
 
     def row(self, slot: Slot) -> tuple[Cell, ...]:
         return self.attention if slot == "attention" else self.ffn
@@ -70,13 +72,27 @@ class Strip:
             runs[-1:] = [range(runs[-1].start, layer + 1)] if goes_on else [*runs[-1:], range(layer, layer + 1)]
         return tuple(run for run in runs if len(run) > 1)
 
+    def joining(self, joined: Iterable[Sequence[str]]) -> Strip:
+        """With what transforms have joined: FFNs by name (`ffn.3`), whole layers as `layer.3`."""
+        groups = [(parts[0].partition(".")[0], [int(part.partition(".")[2]) for part in parts]) for parts in joined]
+        ranges = [(kind, range(min(layers), max(layers) + 1)) for kind, layers in groups]
+        fused = (one for kind, one in ranges if kind == "ffn")
+        parallel = (one for kind, one in ranges if kind == "layer")
+        return replace(self, fused=(*self.fused, *fused), parallel=(*self.parallel, *parallel))
+
     @property
     def summary(self) -> str:
         """One sentence for those who do not see the picture."""
         counts = {slot: sum(cell.look == "kept" for cell in self.row(slot)) for slot in ("attention", "ffn")}
         text = f"{len(self)} layers: {counts['attention']} attentions and {counts['ffn']} FFNs as in the parent"
-        runs = ", ".join(f"{run.start}-{run.stop - 1}" for run in self.attention_free_runs)
-        return f"{text}; no attention in layers {runs}" if runs else text
+        told = [("no attention in layers {}", self.attention_free_runs), ("FFNs of layers {} run as one", self.fused)]
+        told += [("layers {} run side by side", self.parallel)]
+        return "; ".join([text, *(words.format(", ".join(map(first_to_last, runs))) for words, runs in told if runs)])
+
+
+def first_to_last(run: range) -> str:
+    """`42-50`."""
+    return f"{run.start}-{run.stop - 1}"
 
 
 def strip_of(chosen: Mapping[str, str], params: Mapping[str, Mapping[str, float]]) -> Strip:

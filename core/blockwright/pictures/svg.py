@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from blockwright.pictures.strip import LOOKS, Cell, Look, Strip
+from blockwright.pictures.strip import LOOKS, Cell, Look, Strip, first_to_last
 from blockwright.variants import SLOTS, Slot, SubBlock
 
 _COLOURS: dict[Slot, str] = {"attention": "#2f74c0", "ffn": "#c8681c"}
@@ -18,6 +18,7 @@ _STYLE = (
     ".bw-strip .box{fill:none;stroke:currentColor;stroke-opacity:.35}"
     ".bw-strip .gone{stroke-dasharray:2 2;fill:none;stroke:currentColor;stroke-opacity:.35}"
     ".bw-strip .run{stroke:currentColor;stroke-width:2}"
+    ".bw-strip .joined{stroke:currentColor;stroke-width:2;fill:none}"
     ".bw-strip g:hover .box,.bw-strip g:hover .gone{stroke-opacity:1;stroke-width:2}"
 )
 
@@ -66,6 +67,8 @@ def strip_html(strip: Strip, title: str = "The child, layer by layer") -> str:
         *_row_names(page),
         *(_group(cell, page) for slot in SLOTS for cell in strip.row(slot)),
         *_runs(strip, page),
+        *(_bracket(run, page, page.y("ffn") + _HEIGHT + 4, "FFNs of layers {} run as one") for run in strip.fused),
+        *(_bracket(run, page, _TOP - 4, "layers {} run side by side") for run in strip.parallel),
         *_ruler(page),
         *_legend(page),
         f"</svg><p>{escape(strip.summary)}.</p></figure>",
@@ -125,6 +128,14 @@ def _runs(strip: Strip, page: _Page) -> Iterator[str]:
         yield f'<g><title>{words}</title><path class="run" d="M{left:g} {y:g}H{right:g}"/></g>'
         if right - left > 6 * len(words):
             yield f'<text x="{(left + right) / 2:g}" y="{y + 12:g}" text-anchor="middle">{words}</text>'
+
+
+def _bracket(run: range, page: _Page, y: float, words: str) -> str:
+    """From the first layer of a run to its last, its ends turned towards the cells."""
+    left, right = page.x(run.start), page.x(run.stop) - 2
+    end = y - 3 if y > _TOP else y + 3
+    title = escape(words.format(first_to_last(run)))
+    return f'<g><title>{title}</title><path class="joined" d="M{left:g} {end:g}V{y:g}H{right:g}V{end:g}"/></g>'
 
 
 def _ruler(page: _Page) -> Iterator[str]:

@@ -35,6 +35,8 @@ def draw_strip(strip: Strip, width: int = 80) -> Text:
                 text.append(sign, style)
             text.append("\n")
         text.append(_runs(strip, layers))
+        text.append(_brackets("fused", strip.fused, layers))
+        text.append(_brackets("parallel", strip.parallel, layers))
     return text.append(f"{_LEGEND}\n{strip.summary}", "dim")
 
 
@@ -49,6 +51,14 @@ def _signs(strip: Strip, slot: Slot, layers: range) -> Iterator[tuple[str, str]]
     for cell in strip.row(slot)[layers.start : layers.stop]:
         shade = min(3, max(0, int(4 * cell.share)))
         yield sign(cell), "dim" if cell.look == "skipped" else _COLOURS[slot][shade]
+
+
+def _brackets(name: str, runs: tuple[range, ...], layers: range) -> str:
+    """A line of brackets, each from the first layer of a run to its last; nothing where there are none."""
+    ends = {end: sign for run in runs for end, sign in ((run[0], "└"), (run[-1], "┘"))}
+    inside = {layer for run in runs for layer in run}
+    marks = "".join(ends.get(layer, "─" if layer in inside else " ") for layer in layers).rstrip()
+    return f"{name:<{_MARGIN}}{marks}\n" if marks else ""
 
 
 def _ruler(layers: range) -> str:

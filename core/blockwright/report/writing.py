@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockwright.files import write_atomically
+from blockwright.report.dependency_map import joinings
 from blockwright.report.healing import channel_choice, healings
 from blockwright.report.heat_map import heat_maps
 from blockwright.report.reading import Record
-from blockwright.report.records import Costs
 from blockwright.report.rounds_chart import rounds_chart
 from blockwright.report.sizes import breakdowns
 from blockwright.report.verdict import nats, percent, verdict
@@ -63,30 +63,33 @@ def _values(record: Record) -> Mapping[str, object]:
     return {
         "record": record,
         "verdict": verdict(record),
-        "strip": _strip(record.costs, chosen),
+        "strip": _strip(record, chosen),
         "breakdowns": breakdowns(record.costs, chosen, record.child_config) if record.costs and chosen else (),
         "losses": _with_sizes(_losses(record)),
         "rounds_chart": rounds_chart(record.search.rounds) if record.search else "",
         "heat_maps": heat_maps(record.scores, record.costs, chosen),
+        "joinings": joinings(record.transforms),
         "healings": healings(record.stages),
         "channel_choice": channel_choice(record.decisions, chosen),
         "command": _command(record),
     }
 
 
-def _strip(costs: Costs | None, chosen: Mapping[str, str]) -> str:
+def _strip(record: Record, chosen: Mapping[str, str]) -> str:
     from markupsafe import Markup
 
     from blockwright.pictures.strip import strip_of
     from blockwright.pictures.svg import strip_html
 
-    if costs is None or not chosen:
+    if record.costs is None or not chosen:
         return ""
     params = {
         name: {label: float(price.parameters) for label, price in prices.items()}
-        for name, prices in costs.main.blocks.items()
+        for name, prices in record.costs.main.blocks.items()
     }
-    return Markup(strip_html(strip_of(chosen, params), "One column a layer, filled as far as weights are kept"))
+    joined = [parts for outcome in record.transforms.values() for parts in outcome.joined]
+    strip = strip_of(chosen, params).joining(joined)
+    return Markup(strip_html(strip, "One column a layer, filled as far as weights are kept"))
 
 
 def _losses(record: Record) -> Iterator[tuple[str, str, float]]:

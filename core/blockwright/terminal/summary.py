@@ -25,6 +25,10 @@ def run_summary(run: Run) -> Summary:
         tables += solution_tables(run, run.solution)
         strip = strip_of_solution(run, run.solution)
         data["solution"] = asdict(run.solution)
+    if strip is not None and run.transforms:
+        strip = strip.joining(parts for record in run.transforms.values() for parts in _joined(record))
+        tables.append(_transform_table(run.transforms))
+        data["transforms"] = dict(run.transforms)
     evaluation = run.evaluation if any(step.endswith("-evaluation") for step in run.steps) else None
     if evaluation is None:
         goes_on = f"The run is not finished; `blockwright run {run.directory / 'recipe.yaml'}` goes on."
@@ -32,6 +36,23 @@ def run_summary(run: Run) -> Summary:
     data |= {"evaluation": dict(evaluation), "child": str(run.child)}
     data["exports"] = {str(folder): command for folder, command in run.exports.items()}
     return Summary(data, [*tables, _quality_table(evaluation)], _places(run), strip)
+
+
+def _joined(record: Mapping[str, object]) -> list[list[str]]:
+    joined = record["joined"]
+    assert isinstance(joined, list)
+    return joined
+
+
+def _transform_table(transforms: Mapping[str, Mapping[str, object]]) -> Table:
+    """What each transform joined, and the KL on held-back text before and after it."""
+    rows = []
+    for step, record in transforms.items():
+        figures = record["figures"]
+        assert isinstance(figures, dict)
+        joined = ", ".join(f"{parts[0]} to {parts[-1].rpartition('.')[2]}" for parts in _joined(record))
+        rows.append((step, joined or "nothing", f"{figures['before']:.4g}", f"{figures['after']:.4g}"))
+    return Table("Transforms", ("step", "joined", "KL before", "KL after"), rows)
 
 
 def _places(run: Run) -> list[str]:

@@ -112,3 +112,16 @@ def test_the_fragment_loads_nothing() -> None:
     text = strip_html(SIX)
     assert text.replace("http://www.w3.org/2000/svg", "").count("http") == 0
     assert "href" not in text
+
+
+def test_what_transforms_joined_is_bracketed_and_told() -> None:
+    joined = strip(["skip"] * 14, ["keep"] * 14).joining(
+        [["ffn.0", "ffn.2"], ["ffn.3", "ffn.4"], ["layer.8", "layer.11"]]
+    )
+    lines = draw_strip(joined, width=20).plain.splitlines()
+    assert lines[4:6] == ["fused     └─┘└┘", "parallel          └─"]
+    assert lines[10] == "parallel  ─┘"
+    assert joined.summary.endswith("; FFNs of layers 0-2, 3-4 run as one; layers 8-11 run side by side")
+    root = ElementTree.fromstring(strip_html(joined))
+    brackets = [element.get("d") for element in root.iter() if element.get("class") == "joined"]
+    assert len(brackets) == 3

@@ -13,7 +13,9 @@ import pytest
 
 from blockwright.api import Run, run
 from blockwright.errors import UserError
+from blockwright.pictures.terminal import draw_strip
 from blockwright.running.directory import sha256_of
+from blockwright.terminal.summary import run_summary
 
 DRIVER = Path(__file__).with_name("killed_run.py")
 SPACE = """\
@@ -53,6 +55,20 @@ def test_a_fused_child_goes_on_to_the_evaluation(fusing: Path) -> None:
     assert built != final
     config = json.loads((finished.child / "config.json").read_text())
     assert config["per_layer_config"]["3"]["skip"] == ["attention", "mlp"]
+
+
+def test_show_and_the_report_tell_what_was_joined(fusing: Path) -> None:
+    finished = run(fusing)
+    shown = run_summary(finished)
+    table = next(table for table in shown.tables if table.title == "Transforms")
+    assert table.rows[0][:2] == ("06-ffn-fusion", "ffn.0 to 3")
+    assert shown.strip is not None
+    assert "FFNs of layers 0-3 run as one" in shown.strip.summary
+    assert "fused     └──┘" in draw_strip(shown.strip).plain
+    page = finished.report().read_text()
+    assert "What was joined" in page
+    assert "ffn.3 without ffn.0: " in page
+    assert "FFNs of layers 0-3 run as one" in page
 
 
 def test_a_stage_after_it_goes_on_with_the_fused_child(fusing: Path) -> None:
