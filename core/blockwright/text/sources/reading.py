@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 FIELDS = ("text", "messages")
+Message = Mapping[str, object]
+
+
+class Conversation(str):
+    """Messages as the chat template writes them, and as they were."""
+
+    messages: tuple[Message, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,9 @@ class Reading:
         wanted = "`text` or `messages`" if field is None else f"text or messages in `{field}`"
         raise UserError(f"{where}: a record needs {wanted}, this one has {', '.join(fields) or 'no fields'}")
 
-    def _conversation(self, messages: list[dict[str, str]], where: str) -> str:
+    def _conversation(self, messages: list[Message], where: str) -> Conversation:
         if not self.tokenizer.chat_template:
             raise UserError(f"{where}: holds messages, but the parent's tokenizer has no chat template; use `text`")
-        return str(self.tokenizer.apply_chat_template(messages, tokenize=False))
+        text = Conversation(self.tokenizer.apply_chat_template(messages, tokenize=False))  # type: ignore[arg-type]
+        text.messages = tuple(messages)
+        return text

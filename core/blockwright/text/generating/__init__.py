@@ -1,0 +1,1 @@
+"""Text that a model writes itself: training data for those who have none."""
