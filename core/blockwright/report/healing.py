@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+from markupsafe import Markup
+
+from blockwright.report.curves import CurveGroup, curve_groups
+from blockwright.report.curves_chart import curves_chart
 from blockwright.report.reading import DecisionTable
 from blockwright.report.records import StageOutcome
 
@@ -29,6 +34,11 @@ class Healing:
         """From `before` to `after`, as a share of `before`; None where the stage has no such figures."""
         before, after = self.outcome.figures.get("before"), self.outcome.figures.get("after")
         return after / before - 1 if before and after is not None else None
+
+    @cached_property
+    def charts(self) -> tuple[tuple[CurveGroup, Markup], ...]:
+        """What the stage drew while it was at work, a picture for each unit."""
+        return tuple((group, curves_chart(group)) for group in curve_groups(self.outcome.curves))
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ class StageOutcome(Record):
     child: str
     figures: Mapping[str, float]
     notes: tuple[str, ...]
+    curves: Mapping[str, tuple[tuple[int, float], ...]] = {}
 
 
 class ExportOutcome(Record):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from blockwright.report.records import SearchRound
+from blockwright.report.ticks import round_ticks
 
 _WIDTH, _HEIGHT = 640, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 10, 28  # pixels: margins
@@ -33,15 +33,6 @@ class _Axes:
         height = _HEIGHT - _TOP - _BOTTOM
         return _TOP + height * (self.greatest - value) / (self.greatest - self.least)
 
-    @property
-    def ticks(self) -> Iterator[float]:
-        """Three to seven round numbers."""
-        rough = (self.greatest - self.least) / 5
-        unit = 10.0 ** math.floor(math.log10(rough))
-        step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
-        for multiple in range(math.ceil(self.least / step), math.floor(self.greatest / step) + 1):
-            yield multiple * step
-
 
 def rounds_chart(rounds: Sequence[SearchRound]) -> Markup:
     """Nothing to draw of a single child."""
@@ -55,7 +46,7 @@ def rounds_chart(rounds: Sequence[SearchRound]) -> Markup:
 
 
 def _grid(axes: _Axes) -> Iterator[Markup]:
-    for value in axes.ticks:
+    for value in round_ticks(axes.least, axes.greatest):
         y = axes.y(value)
         yield Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(_LEFT, y, _WIDTH - _RIGHT)
         yield Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:g}</text>').format(_LEFT - 8, y + 4, round(value, 9))

@@ -10,6 +10,7 @@ from blockwright.pictures.strip import Strip, strip_of
 from blockwright.plugins import installed_plugins
 from blockwright.problem import Solution
 from blockwright.running.directory import STARTED
+from blockwright.terminal.curves import curve_tables, last_values
 from blockwright.terminal.resources import as_resource, as_share, told_as
 from blockwright.terminal.tables import Summary, Table, as_duration
 
@@ -29,6 +30,8 @@ def run_summary(run: Run) -> Summary:
         strip = strip.joining(parts for record in run.transforms.values() for parts in _joined(record))
         tables.append(_transform_table(run.transforms))
         data["transforms"] = dict(run.transforms)
+    data["curves"] = last_values(run)
+    tables += curve_tables(last_values(run))
     evaluation = run.evaluation if any(step.endswith("-evaluation") for step in run.steps) else None
     if evaluation is None:
         goes_on = f"The run is not finished; `blockwright run {run.directory / 'recipe.yaml'}` goes on."
