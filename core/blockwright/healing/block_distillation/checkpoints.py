@@ -68,7 +68,8 @@ def _restore(number: int, pupil: Pupil, record: Mapping[str, object], tensors: M
     pupil.best = _below(f"{number}/best/", tensors)
     for name, weight in pupil.weights.items():
         weight.data.copy_(tensors[f"{number}/now/{name}"])
-        pupil.optimiser.state[weight].update(_below(f"{number}/adam/{name}/", tensors))
+        state = _below(f"{number}/adam/{name}/", tensors)
+        pupil.optimiser.state[weight].update({key: value.to(weight.device) for key, value in state.items()})
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from blockwright.child.configuration_blockwright import BlockwrightConfig
 from blockwright.child.modeling_blockwright import FFN, DecoderLayer, LinearBlock
+from blockwright.healing.block_distillation.devices import computing_on, moved
 from blockwright.models.stack import SEQUENCES_AT_ONCE
 from blockwright.variants import MODULE_NAMES, NORM_NAMES, SLOTS, Slot
 
@@ -41,11 +42,12 @@ class Student:
 
     def added(self, stream: Tensor, arguments: Arguments) -> Tensor:
         """What it adds to the parent's stream (…, seq, hidden)."""
-        if self.part == "layer":
-            after: Tensor = self.layer(stream, **arguments)
-            return after - stream
-        added = self.layer.feed(stream) if self.part == "ffn" else self.layer.attend(stream, **arguments)
-        return torch.zeros_like(stream) if added is None else added
+        with computing_on(stream.device):
+            if self.part == "layer":
+                after: Tensor = self.layer(stream, **arguments)
+                return after - stream
+            added = self.layer.feed(stream) if self.part == "ffn" else self.layer.attend(stream, **arguments)
+            return torch.zeros_like(stream) if added is None else added
 
     @property
     def takes_tokens_apart(self) -> bool:
@@ -80,6 +82,9 @@ class Measure:
         seen = error if self.moment is None else error @ self.moment
         return seen * stream.square().mean(dim=-1, keepdim=True).clamp_min(1e-12).reciprocal() if self.evenly else seen
 
+    def on(self, device: torch.device) -> Measure:
+        return self if self.moment is None else replace(self, moment=self.moment.to(device))
+
     def loss(self, error: Tensor, stream: Tensor) -> float:
         return float((error * self.seen(error, stream)).double().sum())
 
@@ -96,8 +101,16 @@ class Lesson:
     training: Measure
     judge: Measure
 
+    def on(self, device: torch.device) -> Lesson:
+        """Students, arguments and moments there; the examples stay where they are and are brought in parts."""
+        for student in self.students.values():
+            student.layer.to(device)
+        arguments = {key: moved(value, device) for key, value in self.arguments.items()}
+        return replace(self, arguments=arguments, training=self.training.on(device), judge=self.judge.on(device))
+
     @property
     def tokens_apart(self) -> bool:
+        """Whether a batch may be of tokens from here and there."""
         return all(student.takes_tokens_apart for student in self.students.values())
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from blockwright.events import emit
 from blockwright.healing.block_distillation.checkpoints import read_checkpoint, write_checkpoint
+from blockwright.healing.block_distillation.devices import best_device
 from blockwright.healing.block_distillation.lessons import Batches, Examples, Lesson, Measure, Student, trainable
 from blockwright.healing.block_distillation.settings import BlockDistillSettings
 
@@ -81,19 +82,21 @@ class Pupil:
             self.without_gain += 1
 
     def outcome(self) -> Outcome:
-        return Outcome(self.before, self.after, self.best_step, self.best)
+        return Outcome(self.before, self.after, self.best_step, {name: one.cpu() for name, one in self.best.items()})
 
 
 class Training:
     """Trains a lesson's students from `checkpoint` on, if a killed run has left one there."""
 
     def __init__(self, lesson: Lesson, settings: BlockDistillSettings, seed: int, checkpoint: Path) -> None:
-        self.lesson, self.settings, self.checkpoint = lesson, settings, checkpoint
-        self.pupils = {label: Pupil(student, settings) for label, student in lesson.students.items()}
+        self.device = best_device()
+        self.lesson, self.settings, self.checkpoint = lesson.on(self.device), settings, checkpoint
+        self.pupils = {label: Pupil(student, settings) for label, student in self.lesson.students.items()}
         self.batches = Batches(lesson, settings.batch_tokens, seed)
         self.steps = math.ceil(settings.tokens / settings.batch_tokens)
-        self._scale = settings.batch_tokens * _mean_square(lesson.calibration, lesson.training)
-        self._whole = _total(lesson.heldback, PLAIN)
+        tokens = lesson.calibration.stream[..., 0].numel()
+        self._scale = settings.batch_tokens * self._total(lesson.calibration, self.lesson.training) / tokens
+        self._nothing = self._total(lesson.heldback, PLAIN)
         self.tokens_per_s = 0.0
 
     def run(self) -> dict[str, Outcome]:
@@ -110,7 +113,8 @@ class Training:
         return {label: pupil.outcome() for label, pupil in self.pupils.items()}
 
     def _step(self, step: int) -> None:
-        batch, rate, done = self.batches(step), self.rate(step), step + 1
+        rate, done = self.rate(step), step + 1
+        batch = self._brought(self.batches(step))
         for pupil in self._live():
             pupil.learn(rate, batch, self.lesson, self._scale)
         if done % self.settings.evaluate_every == 0 or done == self.steps:
@@ -137,21 +141,19 @@ class Training:
         """On all held-back text."""
         judged = plain = 0.0
         with torch.no_grad():
-            for stream, wanted in self.lesson.heldback.parts():
+            for stream, wanted in map(self._brought, self.lesson.heldback.parts()):
                 error = student.added(stream, self.lesson.arguments) - wanted
                 judged += self.lesson.judge.loss(error, stream)
                 plain += PLAIN.loss(error, stream)
-        return Losses(judged, plain / self._whole)
+        return Losses(judged, plain / self._nothing)
 
+    def _total(self, examples: Examples, measure: Measure) -> float:
+        """The loss of adding nothing; never 0, so that shares of it can be told."""
+        parts = map(self._brought, examples.parts())
+        return max(sum(measure.loss(wanted, stream) for stream, wanted in parts), 1e-30)
 
-def _total(examples: Examples, measure: Measure) -> float:
-    """The loss of adding nothing; never 0, so that shares of it can be told."""
-    return max(sum(measure.loss(wanted, stream) for stream, wanted in examples.parts()), 1e-30)
-
-
-def _mean_square(examples: Examples, measure: Measure) -> float:
-    """The loss of adding nothing, a token."""
-    return _total(examples, measure) / examples.stream[..., 0].numel()
+    def _brought(self, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return pair[0].to(self.device), pair[1].to(self.device)
 
 
 def _root_mean_square(tensor: Tensor) -> float:
