@@ -21,6 +21,7 @@ class BlockwrightConfig(PreTrainedConfig):
     "mlp"), `attention_kind` / `mlp_kind` ("standard", "linear" or a plugin's kind), `attention_options` /
     `mlp_options` (a plugin variant's own options) and `attention_has_cache` (False for a plugin's attention that
     keeps no keys and values). `layer_types` says which layers use the window ("sliding_attention").
+    `parallel_windows` are [first, last] layers that all read one stream, and whose contributions to it are summed.
     """
 
     model_type = "blockwright"
@@ -52,6 +53,7 @@ class BlockwrightConfig(PreTrainedConfig):
         attention_has_cache=True,
         mlp_kind="standard",
         mlp_options=None,
+        parallel_windows=None,
         attention_dropout=0.0,
         use_cache=True,
         pad_token_id=None,
@@ -82,6 +84,7 @@ class BlockwrightConfig(PreTrainedConfig):
         self.attention_has_cache = attention_has_cache
         self.mlp_kind = mlp_kind
         self.mlp_options = mlp_options or {}
+        self.parallel_windows = _windows(parallel_windows or [], num_hidden_layers)
         self.attention_dropout = attention_dropout
         self.use_cache = use_cache
         self.layer_types = _layer_types(self, layer_types, kwargs.get("per_layer_config"))
@@ -94,6 +97,19 @@ class BlockwrightConfig(PreTrainedConfig):
         if self.layer_types[index] != "sliding_attention":
             layer_config.sliding_window = None
         return layer_config
+
+    def shares_input(self, index):
+        """Whether layer `index` reads the same stream as the layer before it."""
+        return any(first < index <= last for first, last in self.parallel_windows)
+
+
+def _windows(given, layers):
+    """Sorted and apart from each other, or a wrong window would run in silence."""
+    windows = sorted([int(first), int(last)] for first, last in given)
+    ends = [-1, *(end for window in windows for end in window), layers]
+    if ends != sorted(set(ends)):
+        raise ValueError(f"parallel_windows: {given} are no windows of two layers or more that lie apart in {layers}")
+    return windows
 
 
 def _layer_types(config, given, per_layer_config):

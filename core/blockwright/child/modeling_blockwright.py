@@ -200,7 +200,10 @@ MLP_KINDS.update(standard=FFN, linear=LinearBlock)
 
 
 class DecoderLayer(GradientCheckpointingLayer):
-    """x + attention(norm(x)), then x + ffn(norm(x)); a skipped sub-block is None and adds nothing."""
+    """x + attention(norm(x)), then x + ffn(norm(x)); a skipped sub-block is None and adds nothing.
+
+    What both add can go onto another stream than the one they read, for layers that run side by side.
+    """
 
     def __init__(self, config, layer_idx):
         super().__init__()
@@ -225,11 +228,13 @@ class DecoderLayer(GradientCheckpointingLayer):
         """What the FFN adds to the stream x, or None where it is skipped."""
         return None if self.mlp is None else self.mlp(self.post_attention_layernorm(x))
 
-    def forward(self, x, past_key_values=None, cache=None, **kwargs):
+    def forward(self, x, onto=None, past_key_values=None, cache=None, **kwargs):
         attended = self.attend(x, past_key_values=past_key_values if cache is None else cache, **kwargs)
-        x = x if attended is None else x + attended
-        fed = self.feed(x)
-        return x if fed is None else x + fed
+        middle = x if attended is None else x + attended
+        fed = self.feed(middle)
+        if onto is not None:
+            middle = onto if attended is None else onto + attended
+        return middle if fed is None else middle + fed
 
 
 class BlockwrightPreTrainedModel(PreTrainedModel):
@@ -292,11 +297,14 @@ class BlockwrightModel(BlockwrightPreTrainedModel):
             position_ids = (torch.arange(x.shape[1], device=x.device) + seen).unsqueeze(0)
         masks = self._masks(x, attention_mask, past_key_values, position_ids)
         position_embeddings = self.rotary_emb(x, position_ids)
-        streams = []
-        for layer in self.layers:
+        streams, shared = [], x
+        for index, layer in enumerate(self.layers):
             streams.append(x)
+            beside = self.config.shares_input(index)
+            shared = shared if beside else x
             x = layer(
-                x,
+                shared,
+                x if beside else None,
                 position_embeddings=position_embeddings,
                 position_ids=position_ids,
                 attention_mask=masks,

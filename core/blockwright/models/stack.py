@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from blockwright.child.modeling_blockwright import DecoderLayer, RMSNorm, RotaryEmbedding
+from blockwright.errors import UserError
 from blockwright.models.weights import WeightSource
 
 if TYPE_CHECKING:
@@ -40,8 +41,17 @@ class LayerStack:
         """tokens (batch, seq) -> residual stream (batch, seq, hidden)."""
         return nn.functional.embedding(tokens.to(self.device), self.read("model.embed_tokens.weight"))
 
-    def layer(self, index: int) -> DecoderLayer:
-        """Layer `index` with its weights, in evaluation mode, no gradients on weights."""
+    def layer(self, index: int, side_by_side: bool = False) -> DecoderLayer:
+        """Layer `index` with its weights, in evaluation mode, no gradients on weights.
+
+        UserError for a layer that runs beside others where the caller does not say that it knows of them.
+        """
+        for first, last in self.config.parallel_windows if not side_by_side else ():
+            if first <= index <= last:
+                raise UserError(
+                    f"layers {first}-{last} of this child run side by side, which what walks layer by layer cannot do; "
+                    "put `block-parallel` behind it, or leave it out"
+                )
         with torch.device("meta"):
             layer = DecoderLayer(self.config, index)
         prefix = f"model.layers.{index}."
@@ -90,11 +100,18 @@ class Head(nn.Module):
 
 
 def run_layers(stack: LayerStack, stream: Tensor, sequences_at_once: int = SEQUENCES_AT_ONCE, start: int = 0) -> Tensor:
-    """The stream (sequences, seq, hidden) after the layers from `start` on, in place, layer by layer."""
-    arguments = stack.attention_arguments(stream.shape[1])
+    """The stream (sequences, seq, hidden) after the layers from `start` on, in place, layer by layer.
+
+    Layers that run side by side all read a copy of the stream before the first of them.
+    """
+    if stack.config.shares_input(start):
+        raise ValueError(f"layer {start} shares its input with the layer before it; start at the first of them")
+    arguments, shared = stack.attention_arguments(stream.shape[1]), stream
     for index in range(start, len(stack)):
-        layer = stack.layer(index)
+        layer, beside = stack.layer(index, side_by_side=True), stack.config.shares_input(index)
+        if not beside:
+            shared = stream.clone() if stack.config.shares_input(index + 1) else stream
         with torch.no_grad():
-            for batch in stream.split(sequences_at_once):
-                batch.copy_(layer(batch, **arguments))
+            for batch, read in zip(stream.split(sequences_at_once), shared.split(sequences_at_once), strict=True):
+                batch.copy_(layer(read, batch if beside else None, **arguments))
     return stream

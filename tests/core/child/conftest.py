@@ -40,6 +40,7 @@ CHILDREN: Mapping[str, Mapping[str, object]] = {
         "layer_types": ["sliding_attention", "full_attention"] * 4,
     },
     "a window of one layer's own": {"per_layer_config": {**MIXED, 5: {"sliding_window": 3}}},
+    "layers side by side": {"per_layer_config": MIXED, "parallel_windows": [[4, 5], [1, 3]]},
     "all layers alike": {},
 }
 

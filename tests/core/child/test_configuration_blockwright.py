@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from blockwright.child.configuration_blockwright import BlockwrightConfig
 from blockwright.child.modeling_blockwright import BlockwrightForCausalLM
 
@@ -45,3 +47,14 @@ def test_labels_follow_the_overrides_and_not_old_labels() -> None:
 def test_a_plugins_attention_may_say_that_it_keeps_no_cache() -> None:
     overrides = {1: {"attention_kind": "theirs", "attention_has_cache": False}}
     assert BlockwrightConfig(num_hidden_layers=2, per_layer_config=overrides).layer_types == ["full_attention", "moe"]
+
+
+@pytest.mark.parametrize("windows", [[[1, 1]], [[3, 1]], [[0, 2], [2, 3]], [[2, 8]], [[-1, 2]]])
+def test_windows_that_are_none_are_refused(windows: list[list[int]]) -> None:
+    with pytest.raises(ValueError, match="are no windows of two layers or more that lie apart"):
+        BlockwrightConfig(num_hidden_layers=8, parallel_windows=windows)
+
+
+def test_a_layer_knows_whether_it_shares_its_input() -> None:
+    config = BlockwrightConfig(num_hidden_layers=8, parallel_windows=[[4, 5], [1, 3]])
+    assert [config.shares_input(index) for index in range(8)] == [False, False, True, True, False, True, False, False]

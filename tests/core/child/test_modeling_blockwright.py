@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,30 @@ def test_embeddings_can_be_given_and_resized(mixed_child: BlockwrightForCausalLM
 def test_an_unknown_kind_says_what_to_do(make_child) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=r"no attention variant is called 'theirs'.*trust_remote_code"):
         make_child(per_layer_config={0: {"attention_kind": "theirs"}})
+
+
+def test_layers_side_by_side_read_one_stream_and_sum(make_child: Callable[..., BlockwrightForCausalLM]) -> None:
+    child, tokens = make_child(parallel_windows=[[2, 4]]), torch.arange(1, 9)[None]
+    with torch.no_grad():
+        states = child(tokens, output_hidden_states=True).hidden_states
+        positions = child.model.rotary_emb(states[2], torch.arange(8)[None])
+        alone = [child.model.layers[index](states[2], position_embeddings=positions) for index in (2, 3, 4)]
+    torch.testing.assert_close(states[5], states[2] + sum(each - states[2] for each in alone), atol=1e-4, rtol=1e-4)
+    in_a_row = make_child()(tokens, output_hidden_states=True).hidden_states
+    assert torch.equal(in_a_row[3], states[3])
+    assert not torch.allclose(in_a_row[5], states[5], atol=0.1)
+
+
+@pytest.mark.filterwarnings("ignore:`gradient_checkpointing_enable` is deprecated:FutureWarning")
+def test_layers_side_by_side_learn_through_checkpointed_layers(
+    make_child: Callable[..., BlockwrightForCausalLM], tokens: Tensor
+) -> None:
+    gradients = []
+    for checkpointed in (False, True):
+        child = make_child(parallel_windows=[[1, 3]]).train()
+        if checkpointed:
+            child.gradient_checkpointing_enable()
+        child(tokens, labels=tokens, use_cache=False).loss.backward()
+        gradients.append([weight.grad for weight in child.parameters()])
+    for plain, again in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, again)

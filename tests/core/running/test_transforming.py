@@ -119,3 +119,17 @@ def test_predicted_latencies_are_told_where_a_machine_is_known(fusing: Path) -> 
 def test_mistakes_in_the_section_are_one_line(recipe: Path, section: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
         run(recipe, f"transforms={section}")
+
+
+def test_stages_that_walk_layer_by_layer_refuse_layers_side_by_side_in_one_line(recipe: Path) -> None:
+    with pytest.raises(UserError, match=r"layers .* of this child run side by side") as caught:
+        run(recipe, "transforms=[{block-parallel: {size: 2}}]", "budget.params=95%")
+    assert len(caught.value.lines) == 1
+
+
+def test_layers_side_by_side_go_on_to_the_evaluation(recipe: Path) -> None:
+    finished = run(recipe, "transforms=[{block-parallel: {size: 2}}]", "stages=[]", "budget.params=95%")
+    config = json.loads((finished.child / "config.json").read_text())
+    assert len(config["parallel_windows"]) == 1
+    assert list(finished.steps)[-1] == "07-evaluation"
+    assert "run side by side" in finished.report().read_text()
