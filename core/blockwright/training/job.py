@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,11 +53,20 @@ def run_job(job: TrainingJob, processes: Processes) -> Outcome:
 
     from blockwright.training.distillation import Distillation
 
-    finished = Outcome.read(job.directory)
-    if finished is not None:
-        return finished
-    with torch.random.fork_rng():
-        return Distillation(job, processes).run()
+    with _alone_in(job.directory, processes), torch.random.fork_rng():
+        processes.wait_for_all()
+        return Outcome.read(job.directory) or Distillation(job, processes).run()
+
+
+@contextmanager
+def _alone_in(directory: Path, processes: Processes) -> Iterator[None]:
+    """Waits until nobody else trains there: processes of a run that was killed end at the next event they tell."""
+    if not processes.is_first:
+        yield
+        return
+    with (directory / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def main(path: Path) -> int:
