@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from blockwright.cli_data import generate_data
-from blockwright.cli_exports import export
+from blockwright.cli_exports import export, import_model
 from blockwright.cli_hardware import app as hardware_app
 from blockwright.terminal.outcomes import reported
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 
 app.add_typer(hardware_app, name="hardware")
 app.command()(export)
+app.command(name="import")(import_model)
 app.command(name="generate-data")(generate_data)
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe's YAML file.", show_default=False)]

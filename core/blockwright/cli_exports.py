@@ -1,4 +1,4 @@
-"""`blockwright export`: a finished child for a serving engine."""
+"""`blockwright export` and `blockwright import`: children for serving engines, and models from elsewhere."""
 
 from __future__ import annotations
 
@@ -29,3 +29,18 @@ def export(
         for note in exported.notes:
             typer.echo(note)
         typer.echo(exported.command)
+
+
+def import_model(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A checkpoint with block_configs in its config.json.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The child's folder, which must not be there yet.")],
+    debug: Annotated[bool, typer.Option("--debug", help="Shows the traceback of a crash.")] = False,
+) -> None:
+    """Takes a published Nemotron-NAS or Puzzletron checkpoint in as a child, to be looked at, healed or exported."""
+    with reported(debug):
+        from blockwright.importing.importing import import_child
+
+        import_child(folder, out)
+        typer.echo(f"Written to {out}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -36,13 +36,20 @@ def write_sharded(
 ) -> None:
     """`model.safetensors`, or numbered shards and an index where it exceeds `shard_bytes`; one tensor in memory."""
     shards = _split(plan, dtype, shard_bytes)
-    names = _shard_names(len(shards))
-    for name, shard in zip(names, shards, strict=True):
-        _write_shard(directory / name, shard, read, dtype)
-    if len(shards) > 1:
+    write_files(directory, dict(zip(_shard_names(len(shards)), shards, strict=True)), read, dtype)
+
+
+def write_files(
+    directory: Path, files: Mapping[str, Sequence[PlannedTensor]], read: Callable[[str], Tensor], dtype: DType
+) -> None:
+    """Each file (`FOLDER/NAME.safetensors`) with its tensors, and an index where there are several."""
+    for name, tensors in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
+        _write_shard(directory / name, tensors, read, dtype)
+    if len(files) > 1:
         index = {
-            "metadata": {"total_size": sum(tensor.size_bytes(dtype) for tensor in plan)},
-            "weight_map": {tensor.name: name for name, shard in zip(names, shards, strict=True) for tensor in shard},
+            "metadata": {"total_size": sum(one.size_bytes(dtype) for tensors in files.values() for one in tensors)},
+            "weight_map": {tensor.name: name for name, tensors in files.items() for tensor in tensors},
         }
         (directory / "model.safetensors.index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
 

@@ -1,0 +1,1 @@
+"""Models from elsewhere whose layers differ already, taken in as children."""
