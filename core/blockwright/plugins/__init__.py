@@ -135,7 +135,8 @@ class Plugins:
                     observer.function(*(event for _ in observer.argnames))
                 except Exception as error:  # a tracker that fails must not stop the run
                     del observers[name]
-                    emit("observer_failed", plugin=name, error=repr(error))
+                    told = str(error) if isinstance(error, UserError) else repr(error)
+                    emit("observer_failed", plugin=name, error=told)
 
         with listening(tell):
             yield
