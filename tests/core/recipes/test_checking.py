@@ -110,6 +110,29 @@ WRONG = {
         "lern.txt]",
         ["recipe.yaml:9: text.calibration.0: '{text}/lern.txt' is no source of text and names no text file"],
     ),
+    "a weighted text that is not there": (
+        "calibration: [",
+        "calibration: [{source: pydocs, weight: 2}, ",
+        [
+            "recipe.yaml:9: text.calibration.0: 'pydocs' is no source of text and names no text file, "
+            "did you mean 'pydoc'?"
+        ],
+    ),
+    "an unknown key of a weighted text": (
+        "calibration: [",
+        "calibration: [{source: 'pydoc:topics', wieght: 2}, ",
+        ["recipe.yaml:9: text.calibration.0.wieght: no such key, did you mean 'weight'?"],
+    ),
+    "a text without weight": (
+        "calibration: [",
+        "calibration: [{source: 'pydoc:topics', weight: 0}, ",
+        ["recipe.yaml:9: text.calibration.0.weight: must be more than 0, got 0"],
+    ),
+    "a text that is a number": (
+        "calibration: [",
+        "calibration: [7, ",
+        ["recipe.yaml:9: text.calibration.0: expected text, got 7"],
+    ),
 }
 
 

@@ -106,6 +106,26 @@ def test_every_set_has_its_share_of_every_source(
     assert from_the_low == 0.5
 
 
+@pytest.mark.parametrize("name", ["calibration", "scoring", "heldback"])
+def test_weights_are_shares_of_every_set(write_text: WriteText, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    low, high = write_text("low", 900, 0, 30), write_text("high", 900, 30, 60)
+    weighted = TextSettings.model_validate(
+        settings([low], [write_text("b", 100)]).model_dump() | {"calibration": [{"source": low, "weight": 3}, high]}
+    )
+    tokens = load_tokens(weighted, tokenizer, seed=0)[name]
+    assert (tokens[:, 8] < 4 + 30).double().mean() == 0.75
+
+
+def test_equal_weights_change_no_token(write_text: WriteText, tokenizer: PreTrainedTokenizerBase) -> None:
+    names, judge = [write_text("short", 100), write_text("low", 900), write_text("high", 900)], write_text("b", 100)
+    plain = settings(names, [judge])
+    weighted = TextSettings.model_validate(
+        plain.model_dump() | {"calibration": [{"source": name, "weight": 0.5} for name in names]}
+    )
+    first, second = (load_tokens(each, tokenizer, seed=0) for each in (plain, weighted))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_a_source_that_ends_leaves_its_turns_to_the_others(
     write_text: WriteText, tokenizer: PreTrainedTokenizerBase
 ) -> None:
