@@ -6,7 +6,7 @@ TORCH := torch==2.13.0
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types install wheel-check format picture clean help
+.PHONY: demo test test-engines lint types install wheel-check format picture clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -19,6 +19,11 @@ demo: $(INSTALLED)  ## searches SmolLM2-135M, which comes as a package, and says
 
 test: $(INSTALLED)  ## the tests
 	$(BIN)/pytest
+
+ENGINES ?= .engines
+test-engines: $(INSTALLED)  ## exports in llama.cpp and vLLM, which it builds and installs first (8 GB in ENGINES)
+	PYTHON=$(PYTHON) bash tools/make_engines.sh $(ENGINES)
+	BLOCKWRIGHT_ENGINES=$(abspath $(ENGINES)) $(BIN)/pytest tests/engines
 
 lint: $(INSTALLED)  ## ruff: rules and format
 	$(BIN)/ruff check

@@ -152,6 +152,7 @@ def test_bfloat16_children_are_written_without_loss(write_child: WriteChild) -> 
         ({"hidden_size": 36, "per_layer_config": {}}, "precision=q8_0", "its hidden size is 36"),
         ({"per_layer_config": {1: {"mlp_kind": "linear"}}}, "precision=f32", "llama.cpp knows no 'linear' FFN"),
         ({"qk_norm": True}, "precision=f32", "qk_norm"),
+        ({"parallel_windows": [[3, 4]]}, "precision=f32", "some of its layers run in parallel"),
         ({"sliding_window": 16}, "precision=f32", "a window of 16 tokens"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0}}, "precision=f32", "'yarn'"),
     ],

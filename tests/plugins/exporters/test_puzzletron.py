@@ -80,6 +80,7 @@ def test_a_layer_that_is_not_replaced_computes_as_the_familys_own(
         ({"per_layer_config": {1: {"attention_kind": "linear"}}}, "layer 1: Puzzletron knows no 'linear' attention"),
         ({"attention_output_bias": True}, "those of no family"),
         ({"sliding_window": 8}, "a window of 8 tokens"),
+        ({"parallel_windows": [[3, 4]]}, "some of its layers run in parallel"),
     ],
 )
 def test_what_puzzletron_would_get_wrong_is_refused(

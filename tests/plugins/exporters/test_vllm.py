@@ -83,6 +83,7 @@ def test_a_child_that_begins_without_attention_gets_one_that_adds_nothing(write_
         ({"per_layer_config": {1: {"mlp_kind": "linear"}}}, "layer 1: vLLM knows no 'linear' FFN"),
         ({"per_layer_config": {layer: {"skip": ["attention"]} for layer in range(6)}}, "no layer has attention"),
         ({"qk_norm": True}, "qk_norm"),
+        ({"parallel_windows": [[3, 4]]}, "some of its layers run in parallel"),
         ({"hidden_act": "gelu"}, "its FFNs use gelu"),
         ({"attention_output_bias": True}, "only its output projections have biases"),
         ({"sliding_window": 16}, "layer 0, 2, 4: its attention sees a window of 16 tokens only"),
