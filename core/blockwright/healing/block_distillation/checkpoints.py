@@ -16,24 +16,29 @@ if TYPE_CHECKING:
     from blockwright.healing.block_distillation.training import Pupil
 
 
-def write_checkpoint(path: Path, pupils: Mapping[str, Pupil], step: int) -> None:
-    """One safetensors file; its metadata holds the JSON. Batches are drawn by step, so no generator has a state."""
+def write_checkpoint(path: Path, pupils: Mapping[str, Pupil], step: int, training: str) -> None:
+    """One safetensors file; its metadata holds the JSON. Batches are drawn by step, so no generator has a state.
+
+    `training` says what the pupils are trained on and how; only the same training goes on from the file.
+    """
     from safetensors.torch import save_file
 
     tensors = dict(pair for number, pupil in enumerate(pupils.values()) for pair in _tensors(number, pupil))
-    record = {"step": step, "pupils": {label: _record(pupil) for label, pupil in pupils.items()}}
+    record = {"training": training, "step": step, "pupils": {label: _record(pupil) for label, pupil in pupils.items()}}
     with write_atomically(path) as beside:
-        save_file(tensors, beside, metadata={"training": json.dumps(record)})
+        save_file(tensors, beside, metadata={"checkpoint": json.dumps(record)})
 
 
-def read_checkpoint(path: Path, pupils: Mapping[str, Pupil]) -> int:
-    """Brings the pupils to where they were and returns the steps that are done; 0 where there is no checkpoint."""
+def read_checkpoint(path: Path, pupils: Mapping[str, Pupil], training: str) -> int:
+    """Brings the pupils to where they were and returns the steps done; 0 without a checkpoint of this training."""
     from safetensors import safe_open
 
     if not path.exists():
         return 0
     with safe_open(path, framework="pt") as file:
-        record = json.loads(file.metadata()["training"])
+        record = json.loads(file.metadata()["checkpoint"])
+        if record["training"] != training:
+            return 0
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
     for number, (label, pupil) in enumerate(pupils.items()):
         _restore(number, pupil, record["pupils"][label], tensors)

@@ -92,6 +92,7 @@ class Training:
         self.device = best_device()
         self.lesson, self.settings, self.checkpoint = lesson.on(self.device), settings, checkpoint
         self.pupils = {label: Pupil(student, settings) for label, student in self.lesson.students.items()}
+        self._told = _told(lesson, settings, seed)
         self.batches = Batches(lesson, settings.batch_tokens, seed)
         self.steps = math.ceil(settings.tokens / settings.batch_tokens)
         tokens = lesson.calibration.stream[..., 0].numel()
@@ -101,7 +102,7 @@ class Training:
 
     def run(self) -> dict[str, Outcome]:
         """Every student's outcome; none is worse on held-back text than it was."""
-        first = read_checkpoint(self.checkpoint, self.pupils)
+        first = read_checkpoint(self.checkpoint, self.pupils, self._told)
         if first == 0:
             self._look(0)
         start = time.perf_counter()
@@ -120,7 +121,7 @@ class Training:
         if done % self.settings.evaluate_every == 0 or done == self.steps:
             self._look(done)
         if done % self.settings.checkpoint_every == 0 and done < self.steps:
-            write_checkpoint(self.checkpoint, self.pupils, done)
+            write_checkpoint(self.checkpoint, self.pupils, done, self._told)
             emit("block_distill_checkpointed", sub_block=self.lesson.name, step=done)
 
     def rate(self, step: int) -> float:
@@ -154,6 +155,12 @@ class Training:
 
     def _brought(self, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         return pair[0].to(self.device), pair[1].to(self.device)
+
+
+def _told(lesson: Lesson, settings: BlockDistillSettings, seed: int) -> str:
+    """What makes a training this one, in words."""
+    trained = {label: student.trained for label, student in lesson.students.items()}
+    return f"{lesson.name}, seed {seed}, {settings!r}, {tuple(lesson.calibration.stream.shape)}, {trained}"
 
 
 def _root_mean_square(tensor: Tensor) -> float:

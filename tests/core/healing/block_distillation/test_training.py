@@ -141,3 +141,13 @@ def test_rate_rises_and_falls(make_lesson: MakeLesson, settings: BlockDistillSet
     assert rates[3] == max(rates) == settings.learning_rate
     assert rates[:4] == sorted(rates[:4]) and rates[4:] == sorted(rates[4:], reverse=True)
     assert 0 < rates[-1] < 0.02 * settings.learning_rate
+
+
+def test_checkpoint_of_another_training_is_passed_over(
+    make_lesson: MakeLesson, settings: BlockDistillSettings, tmp_path: Path
+) -> None:
+    other = settings.model_copy(update={"learning_rate": 0.01})
+    Training(make_lesson(12), settings, 0, tmp_path / "checkpoint").run()
+    assert (tmp_path / "checkpoint").exists()
+    after_it = Training(make_lesson(12), other, 0, tmp_path / "checkpoint").run()["12"]
+    assert same(after_it, Training(make_lesson(12), other, 0, tmp_path / "none").run()["12"])
