@@ -237,28 +237,33 @@ class _RowRule:
         log_q, log_p = self._log_softmax(logits), self._log_softmax(parent_logits)
         difference = log_p - log_q
         p = log_p.exp_()
-        losses = torch.stack((torch.linalg.vecdot(p, difference), torch.zeros_like(p[:, 0])))
+        divergence = torch.linalg.vecdot(p, difference)
         # The temperature is undone on log q, as a softmax does not see what was subtracted from a row.
-        log_q1 = None if labels is None else torch.log_softmax(log_q * self.temperature, dim=-1)
-        if log_q1 is not None and labels is not None:
-            losses[1] = _cross_entropy(log_q1, labels)
+        text = None if labels is None else _Text(torch.log_softmax(log_q * self.temperature, dim=-1), labels)
+        losses = torch.stack((divergence, torch.zeros_like(divergence) if text is None else text.cross_entropy()))
         if self.shares is not None:
             torch.sub(log_q.exp_(), p, out=logits)
-        if self.shares is not None and log_q1 is not None and labels is not None:
-            _add_cross_entropy(logits.mul_(self.shares[0]), self.shares[1], log_q1.exp_(), labels)
+        if self.shares is not None and text is not None:
+            text.add_gradient(logits.mul_(self.shares[0]), self.shares[1])
         return losses
 
     def _log_softmax(self, logits: Tensor) -> Tensor:
         return torch.log_softmax(logits if self.temperature == 1 else logits / self.temperature, dim=-1)
 
 
-def _cross_entropy(log_q: Tensor, labels: Tensor) -> Tensor:
-    """-log q of each row's label, 0 where it is ignored."""
-    of_labels = log_q.gather(1, labels.clamp_min(0)[:, None])[:, 0]
-    return torch.where(labels == IGNORED, 0.0, -of_labels)
+@dataclass(frozen=True)
+class _Text:
+    """log q (rows, vocab) and the tokens that follow, (rows,)."""
 
+    log_q: Tensor
+    labels: Tensor
 
-def _add_cross_entropy(gradient: Tensor, share: float, q: Tensor, labels: Tensor) -> None:
-    """Adds share · (q - y) to the gradient (rows, vocab), with nothing for ignored rows."""
-    shares = torch.where(labels == IGNORED, 0.0, share).to(q.dtype)[:, None]
-    gradient.addcmul_(q, shares).scatter_add_(1, labels.clamp_min(0)[:, None], -shares)
+    def cross_entropy(self) -> Tensor:
+        """-log q of each row's label, 0 where it is ignored."""
+        of_labels = self.log_q.gather(1, self.labels.clamp_min(0)[:, None])[:, 0]
+        return torch.where(self.labels == IGNORED, 0.0, -of_labels)
+
+    def add_gradient(self, gradient: Tensor, share: float) -> None:
+        """Adds share · (q - y) to the gradient (rows, vocab), with nothing for ignored rows; uses log q up."""
+        shares = torch.where(self.labels == IGNORED, 0.0, share).to(gradient.dtype)[:, None]
+        gradient.addcmul_(self.log_q.exp_(), shares).scatter_add_(1, self.labels.clamp_min(0)[:, None], -shares)

@@ -26,14 +26,16 @@ def layer_map(config: BlockwrightConfig) -> tuple[tuple[int, int], ...]:
     The child keeps the parent's numbering, so both numbers of a pair are alike; what is chosen is which states to
     compare. A skipped layer hands on the state that it gets, which has to stand for what the parent has made of it
     by the time that the child's next layer reads it. So a run of skipped layers is compared once, after its last
-    layer, together with the layer before it. The same holds for a fused run of FFNs, one wide FFN with
-    skipped layers behind it: inside the run there is nothing of the parent's that the child could equal. Layers that
-    are skipped before anything runs are left out: no layer can be taught by their states.
+    layer, together with the layer before it. The same holds for a fused run of FFNs, one wide FFN with skipped
+    layers behind it, and for a window of layers that all read one stream: inside them there is nothing of the
+    parent's that the child could equal. Layers that are skipped before anything runs are left out: no layer can be
+    taught by their states.
     """
-    runs = [not {"attention", "mlp"} <= set(config.layer(index).skip) for index in range(config.num_hidden_layers)]
-    first = runs.index(True) if True in runs else len(runs)
-    followed = [*runs[1:], True]
-    return tuple((index + 1, index + 1) for index in range(first, len(runs)) if followed[index])
+    layers = range(config.num_hidden_layers)
+    runs = [not {"attention", "mlp"} <= set(config.layer(index).skip) for index in layers]
+    first = runs.index(True) if True in runs else len(layers)
+    is_read = [runs[index] and not config.shares_input(index) for index in layers[1:]]
+    return tuple((index, index) for index, read in enumerate([*is_read, True], start=1) if read and index > first)
 
 
 def hidden_state_loss(

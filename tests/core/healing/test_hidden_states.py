@@ -11,10 +11,11 @@ from blockwright.healing.hidden_states import hidden_state_loss, layer_map
 BOTH = {"skip": ["attention", "mlp"]}
 
 
-def _config(**layers: dict[str, object]) -> BlockwrightConfig:
-    """Six layers; those named L0 … L5 differ."""
+def _config(*windows: list[int], **layers: dict[str, object]) -> BlockwrightConfig:
+    """Six layers; those named L0 … L5 differ, and those of a window read one stream."""
     return BlockwrightConfig(
         vocab_size=32, hidden_size=16, intermediate_size=24, num_hidden_layers=6, num_attention_heads=2,
+        parallel_windows=list(windows),
         per_layer_config={name.removeprefix("L"): layer for name, layer in layers.items()},
     )  # fmt: skip
 
@@ -44,6 +45,12 @@ def test_a_run_of_skipped_layers_is_compared_after_its_last() -> None:
 def test_a_fused_run_is_compared_after_the_run() -> None:
     wide = {"intermediate_size": 72, "skip": ["attention"]}
     assert layer_map(_config(L1=wide, L2=BOTH, L3=BOTH)) == ((1, 1), (4, 4), (5, 5), (6, 6))
+
+
+def test_a_window_of_layers_side_by_side_is_compared_after_its_last() -> None:
+    assert layer_map(_config([1, 3])) == ((1, 1), (4, 4), (5, 5), (6, 6))
+    assert layer_map(_config([4, 5])) == ((1, 1), (2, 2), (3, 3), (4, 4), (6, 6))
+    assert layer_map(_config([1, 2], L3=BOTH)) == ((1, 1), (4, 4), (5, 5), (6, 6))
 
 
 def test_skipped_layers_at_either_end_are_no_pairs_of_their_own() -> None:
