@@ -28,7 +28,8 @@ class StageStep(Step):
 
     def run(self, files: RunFiles, folder: Path) -> None:
         """Writes `stage.json`: the child to go on with, relative to the run directory, and the stage's figures."""
-        text = StageText(self.text.calibration, self.text.sequence_length, partial(_judging_text, files))
+        length = self.text.sequence_length
+        text = StageText(self.text.calibration, length, partial(_judging_text, files, length))
         child = files.child_after(self.previous)
         result = self.stage.run(StageContext(files.parent, child, files.training_tokens, folder, self.seed, text))
         write_json(folder / "stage.json", self._record(result, files.directory))
@@ -43,8 +44,10 @@ class StageStep(Step):
         }
 
 
-def _judging_text(files: RunFiles) -> Overlap:
-    return _texts(files, "evaluation") | _texts(files, *JUDGES, run=RUN_OF_JUDGES)
+def _judging_text(files: RunFiles, sequence_length: int) -> Overlap:
+    """Runs that a sequence has room for, however short it is."""
+    run = min(RUN_OF_JUDGES, max(RUN_OF_WORDS, sequence_length // 4))
+    return _texts(files, "evaluation") | _texts(files, *JUDGES, run=run)
 
 
 def _texts(files: RunFiles, *sets: str, run: int = RUN_OF_WORDS) -> Overlap:
