@@ -17,7 +17,7 @@ from blockwright.events import emit
 from blockwright.files import write_atomically, write_json
 from blockwright.text.mixture import Source, furthest_behind, name_of, weights_of
 from blockwright.text.overlap import Overlap
-from blockwright.text.sequences import Packed, encoded, packed
+from blockwright.text.sequences import LESSON_CHARACTERS, Packed, encoded, packed
 from blockwright.text.sources import refuse_what_is_no_source
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class _Supply:
         while True:
             read = 0
             order = f"{self._seed}/corpus/{self._source}/{self._passes}"
-            for document in encoded(self._source, self._tokenizer, order):
+            for document in encoded(self._source, self._tokenizer, order, LESSON_CHARACTERS):
                 read += 1
                 yield document
             self._start_again(read)

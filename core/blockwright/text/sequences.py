@@ -12,7 +12,11 @@ from blockwright.text.sources.reading import Reading
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PIECE_CHARACTERS = 8_000  # a long document is read in pieces, so that one book does not fill a whole set
+SAMPLE_CHARACTERS = (
+    2_000  # of one document in a small set: the more documents it has pieces of, the more it is like all
+)
+LESSON_CHARACTERS = 8_000  # of one document in a training corpus, which is large, and where whole thoughts count
+CHARACTERS_PER_TOKEN = 4  # of most text, roughly: no piece is shorter than a sequence
 WINDOW_CHARACTERS = 2_000_000  # pieces are shuffled within as much text; no source is read further than needed
 
 
@@ -25,13 +29,17 @@ class Packed(NamedTuple):
 
 def sequences(source: str, tokenizer: PreTrainedTokenizerBase, length: int, seed: int) -> Iterator[list[int]]:
     """Token sequences of exactly `length`, documents one behind the other with the end token between them."""
-    return (sequence.tokens for sequence in packed(encoded(source, tokenizer, f"{seed}/{source}"), length))
+    longest = max(SAMPLE_CHARACTERS, CHARACTERS_PER_TOKEN * length)
+    return (sequence.tokens for sequence in packed(encoded(source, tokenizer, f"{seed}/{source}", longest), length))
 
 
-def encoded(source: str, tokenizer: PreTrainedTokenizerBase, seed: str) -> Iterator[list[int]]:
-    """A source's documents as tokens, each with the end token; long documents in pieces that count as documents."""
+def encoded(source: str, tokenizer: PreTrainedTokenizerBase, seed: str, longest: int) -> Iterator[list[int]]:
+    """A source's documents as tokens, each with the end token.
+
+    Those of more than `longest` characters come in pieces that count as documents.
+    """
     random = Random(seed)
-    pieces = _shuffled(_pieces(_distinct(documents(source, Reading(random, tokenizer)))), random)
+    pieces = _shuffled(_pieces(_distinct(documents(source, Reading(random, tokenizer))), longest), random)
     return (_encode(piece, tokenizer) for piece in pieces)
 
 
@@ -64,17 +72,25 @@ def _distinct(texts: Iterable[str]) -> Iterator[str]:
             yield text
 
 
-def _pieces(texts: Iterable[str]) -> Iterator[str]:
-    """Documents, the long ones cut at the ends of paragraphs where they have some."""
+def _pieces(texts: Iterable[str], longest: int) -> Iterator[str]:
+    """Documents, the long ones cut where a paragraph ends, or else a line or a word."""
     for text in texts:
         start = 0
-        while len(text) - start > PIECE_CHARACTERS:
-            at = text.rfind("\n\n", start + PIECE_CHARACTERS // 2, start + PIECE_CHARACTERS)
-            end = at + 2 if at > 0 else start + PIECE_CHARACTERS
+        while len(text) - start > longest:
+            end = _end_of_piece(text, start, start + longest)
             yield text[start:end]
             start = end
         if text[start:].strip():
             yield text[start:]
+
+
+def _end_of_piece(text: str, start: int, end: int) -> int:
+    """In the later half, where there is such a place; the break belongs to the piece before it."""
+    for mark in ("\n\n", "\n", " "):
+        at = text.rfind(mark, (start + end) // 2, end)
+        if at > 0:
+            return at + len(mark)
+    return end
 
 
 def _shuffled(pieces: Iterable[str], random: Random) -> Iterator[str]:

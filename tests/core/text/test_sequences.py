@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blockwright.text.sequences import PIECE_CHARACTERS, sequences
+from blockwright.text.sequences import SAMPLE_CHARACTERS, sequences
 
 
 def test_documents_follow_each_other_with_an_end_token_between(parent_folder: Path, tmp_path: Path) -> None:
@@ -32,8 +32,8 @@ def test_a_long_document_loses_no_word_when_it_is_cut(parent_folder: Path, tmp_p
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(parent_folder)
-    paragraphs = "\n\n".join(["w1 w2 w3 w4"] * (PIECE_CHARACTERS // 8))
+    paragraphs = "\n\n".join(["w1 w2 w3 w4"] * (SAMPLE_CHARACTERS // 8))
     (tmp_path / "long.txt").write_text(paragraphs)
     tokens = [token for sequence in sequences(str(tmp_path), tokenizer, 2, seed=0) for token in sequence]
-    assert tokens.count(tokenizer("w1")["input_ids"][0]) == PIECE_CHARACTERS // 8
+    assert tokens.count(tokenizer("w1")["input_ids"][0]) == SAMPLE_CHARACTERS // 8
     assert tokenizer.unk_token_id not in tokens
