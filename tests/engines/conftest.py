@@ -18,7 +18,7 @@ from blockwright.exporting.exporting import export_child
 from blockwright.exporting.origin import Origin
 from blockwright.exporting.requests import make_exporter
 
-TOKENS = 32
+TOKENS, ENDS = 32, [0, 2]
 SIZES = dict(vocab_size=512, hidden_size=288, intermediate_size=384, num_hidden_layers=6, max_position_embeddings=256)
 HEADS = dict(num_attention_heads=9, num_key_value_heads=3, head_dim=32, tie_word_embeddings=True)
 NO_ATTENTION, NO_FFN, NOTHING = {"skip": ["attention"]}, {"skip": ["mlp"]}, {"skip": ["attention", "mlp"]}
@@ -104,24 +104,29 @@ def write(folder: Path, name: str, settings: Mapping[str, object], prompts: list
 
 
 def greedy(folder: Path, prompt: list[int]) -> list[int]:
-    """The plain reference: the whole sequence through torch for every token, without a cache."""
+    """The plain reference: the whole sequence through torch for every token, without a cache.
+
+    Tokens that end an answer are never taken: llama.cpp does so when it is told to go on, the others are told to.
+    """
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
     sequence = torch.tensor([prompt])
     with torch.no_grad():
         for _ in range(TOKENS):
-            following = model(sequence, use_cache=False).logits[:, -1].argmax(-1, keepdim=True)
+            logits = model(sequence, use_cache=False).logits[:, -1]
+            logits[:, ENDS] = -torch.inf
+            following = logits.argmax(-1, keepdim=True)
             sequence = torch.cat([sequence, following], dim=1)
     answer: list[int] = sequence[0, len(prompt) :].tolist()
     return answer
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE without merges, its bytes after three special tokens."""
+    """Byte-level BPE of one merge, its bytes after three special tokens."""
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     vocabulary = {
         token: number for number, token in enumerate([*special, *sorted(pre_tokenizers.ByteLevel.alphabet())])
     }
-    plain = Tokenizer(models.BPE(vocabulary, []))
+    plain = Tokenizer(models.BPE({**vocabulary, "th": len(vocabulary)}, [("t", "h")]))
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     plain.decoder = decoders.ByteLevel()
     wrapped = PreTrainedTokenizerFast(

@@ -24,6 +24,7 @@ SERVER = Path(ENGINES) / "llama.cpp" / "bin" / "llama-server"
 pytestmark = pytest.mark.skipif(not (ENGINES and SERVER.is_file()), reason="`make test-engines` runs real engines")
 Agree = Callable[["Written", str, list[list[int]]], None]
 TOKENS, KNOWS_LINEAR = 32, True
+EXACT = ["-ctk", "f32", "-ctv", "f32", "-fa", "off"]  # its cache is float16 unless it is told
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def serving(file: Path) -> Iterator[str]:
         "1",
     ]
     with (file.parent / "server.log").open("w") as log:
-        process = subprocess.Popen([*command, "--no-warmup"], stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([*command, "--no-warmup", *EXACT], stdout=log, stderr=subprocess.STDOUT)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process, file.parent / "server.log")
         yield f"http://127.0.0.1:{port}"

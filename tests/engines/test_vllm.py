@@ -24,7 +24,7 @@ QUIET = {
     "VLLM_LOGGING_LEVEL": "ERROR",
 }
 Agree = Callable[["Written", str, list[list[int]]], None]
-TOKENS = 32
+TOKENS, ENDS = 32, [0, 2]  # how many, and those that end an answer
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,7 @@ def answers(children: Mapping[str, Written], tmp_path_factory: pytest.TempPathFa
             "model": str(children[name].exported("vllm")),
             "prompts": children[name].prompts,
             "tokens": TOKENS,
+            "ends": ENDS,
             "out": str(folder / f"{number}.json"),
         }
         for number, name in enumerate(names)
@@ -61,7 +62,7 @@ def test_served_over_http_both_modes_of_thinking_answer_as_torch(
 ) -> None:
     child = children["a fused run"]
     script, exported = Path(__file__).with_name("vllm_chat.py"), child.exported("vllm")
-    command = [str(PYTHON), str(script), str(exported), str(TOKENS)]
+    command = [str(PYTHON), str(script), str(exported), str(TOKENS), json.dumps(ENDS)]
     ended = subprocess.run(
         command, env={**os.environ, **QUIET}, cwd=tmp_path, capture_output=True, text=True, check=False
     )

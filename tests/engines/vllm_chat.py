@@ -1,6 +1,6 @@
 """Runs in vLLM's own environment: `vllm serve FOLDER`, asked by the OpenAI client with both thinking modes' prompts.
 
-python vllm_chat.py FOLDER TOKENS    prints [{"messages": …, "tokens": …}, …] as its last line
+python vllm_chat.py FOLDER TOKENS ENDS    prints [{"messages": …, "tokens": …}, …] as its last line
 """
 
 import json
@@ -15,15 +15,15 @@ from pathlib import Path
 from openai import OpenAI
 
 
-def ask(client, model, mode, count):
-    """One greedy answer of so many tokens."""
+def ask(client, model, mode, count, ends):
+    """One greedy answer of so many tokens, none of them one that ends it."""
     messages = [
         {"role": "system", "content": f"detailed thinking {mode}"},
         {"role": "user", "content": "What is 2 + 3?"},
     ]
-    more = {"ignore_eos": True, "return_token_ids": True}
+    settings = {"temperature": 0, "max_tokens": count, "logit_bias": {str(token): -100 for token in ends}}
     answer = client.chat.completions.create(
-        model=model, messages=messages, temperature=0, max_tokens=count, extra_body=more
+        model=model, messages=messages, **settings, extra_body={"return_token_ids": True}
     )
     return {"messages": messages, "tokens": answer.choices[0].model_extra["token_ids"]}
 
@@ -41,7 +41,7 @@ def wait_for(url, process, seconds=600):
     sys.exit("vllm serve did not answer")
 
 
-def main(folder, count):
+def main(folder, count, ends):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -61,11 +61,11 @@ def main(folder, count):
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process)
         client = OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none")
-        sys.stdout.write(json.dumps([ask(client, folder, mode, count) for mode in ("on", "off")]) + "\n")
+        sys.stdout.write(json.dumps([ask(client, folder, mode, count, ends) for mode in ("on", "off")]) + "\n")
     finally:
         process.terminate()
         process.wait(60)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]))

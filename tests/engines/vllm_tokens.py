@@ -1,6 +1,8 @@
 """Runs in vLLM's own environment: greedy tokens of children, without Blockwright's help but its entry point.
 
-python vllm_tokens.py JOBS.json    [{"model": FOLDER, "prompts": [[token, …], …], "tokens": 32, "out": FILE}, …]
+python vllm_tokens.py JOBS.json
+
+in which stands [{"model": FOLDER, "prompts": [[token, …], …], "tokens": 32, "ends": [0], "out": FILE}, …]
 """
 
 import gc
@@ -13,7 +15,8 @@ from vllm import LLM, SamplingParams
 
 def answer(job):
     """Writes the tokens of each prompt, in float32 and without trust_remote_code."""
-    sampling = SamplingParams(temperature=0.0, max_tokens=job["tokens"], ignore_eos=True, detokenize=False)
+    banned = dict.fromkeys(job["ends"], -100.0)
+    sampling = SamplingParams(temperature=0.0, max_tokens=job["tokens"], logit_bias=banned, detokenize=False)
     engine = LLM(
         job["model"], dtype="float32", enforce_eager=True, max_model_len=128, max_num_seqs=8, skip_tokenizer_init=True
     )

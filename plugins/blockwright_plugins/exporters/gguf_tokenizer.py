@@ -62,6 +62,8 @@ class GGUFTokenizer:
             return "there is no tokenizer.json in its folder"
         if not self._is_byte_level_bpe:
             return "its tokenizer is no byte-level BPE, the only kind that is written here"
+        if not self._merges():
+            return "its tokenizer merges nothing, which llama.cpp does not load"
         if self.pre_tokenizer is None:
             return (
                 "llama.cpp's name for its way of splitting words is not known here; name it with `pre_tokenizer: NAME`"
