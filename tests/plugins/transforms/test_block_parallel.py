@@ -29,15 +29,14 @@ def test_it_keeps_the_contract(rule: Callable[[Transform], None]) -> None:
 
 
 def test_the_least_dependent_layers_run_side_by_side(tmp_path: Path) -> None:
-    result = applied(tmp_path, size=3, windows=2)
+    result = applied(tmp_path, size=2, windows=2)
     values = result.dependencies[0].values
     assert len(result.joined) == 2
     assert result.child.config.parallel_windows == [
         [int(parts[0].split(".")[1]), int(parts[-1].split(".")[1])] for parts in result.joined
     ]
     most = [max(values[i][j] for i in span for j in span if i < j) for span in map(_layers, result.joined)]
-    others = [max(values[i][j] for i in range(s, s + 3) for j in range(s, s + 3) if i < j) for s in range(6)]
-    assert min(most) == min(others)
+    assert min(most) == min(values[layer][layer + 1] for layer in range(6))
     stack, _ = small_child("whole")
     tokens = small_tokens()["heldback"]
     assert not torch.allclose(final_stream(result.child, tokens), final_stream(stack, tokens), atol=1e-3)
@@ -45,6 +44,13 @@ def test_the_least_dependent_layers_run_side_by_side(tmp_path: Path) -> None:
 
 def _layers(parts: tuple[str, ...]) -> list[int]:
     return [int(part.split(".")[1]) for part in parts]
+
+
+def test_the_last_layer_stays_in_its_place_unless_it_is_let_in(tmp_path: Path) -> None:
+    without = applied(tmp_path, "hardly anything", size=2, exclude_last=True)
+    assert without.joined == (("layer.2", "layer.4"),) or without.joined == (("layer.4", "layer.5"),)
+    (both,) = applied(tmp_path, "hardly anything", size=4, exclude_last=False).joined
+    assert both[-1] == "layer.6"
 
 
 def test_a_threshold_may_leave_the_child_as_it_is(tmp_path: Path) -> None:
