@@ -14,13 +14,12 @@ from blockwright.child.kinds import register_kinds
 from blockwright.construction import SubBlockContext
 from blockwright.events import emit
 from blockwright.healing.block_distillation.lessons import Lesson, Measure, Student, student_layer
+from blockwright.healing.block_distillation.settings import DISTILLED, REFIT
 from blockwright.healing.block_distillation.training import Outcome, Training
 from blockwright.variants import MODULE_NAMES, NORM_NAMES, SubBlock, VariantSpec, Weights
 
 if TYPE_CHECKING:
     from blockwright.parent import Parent
-
-REFIT, DISTILLED = "refit", "block-distill"  # ways of making a variant, as the decisions call them
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from markupsafe import Markup
 
+from blockwright.healing.block_distillation.settings import DISTILLED, REFIT
 from blockwright.report.curves import CurveGroup, curve_groups
 from blockwright.report.curves_chart import curves_chart
 from blockwright.report.reading import DecisionTable
@@ -55,7 +56,8 @@ class ChannelChoice:
 
 def channel_choice(decisions: DecisionTable, chosen: Mapping[str, str]) -> ChannelChoice | None:
     """Of the variants that the search chose; None where none of them was a decision."""
-    made = [table[chosen[name]] for name, table in decisions.items() if chosen.get(name) in table]
+    tables = [table[chosen[name]] for name, table in decisions.items() if chosen.get(name) in table]
+    made = [choices for choices in map(_of_channels, tables) if choices]
     if not made:
         return None
     ways = sorted({way for losses in made for way in losses})
@@ -65,6 +67,30 @@ def channel_choice(decisions: DecisionTable, chosen: Mapping[str, str]) -> Chann
         sum(min(losses.values()) for losses in made),
         {way: best.count(way) for way in ways},
     )
+
+
+def _of_channels(losses: Mapping[str, float]) -> dict[str, float]:
+    """Without block distillation and what it started from where there was nothing to choose."""
+    return {way: loss for way, loss in losses.items() if way not in (REFIT, DISTILLED)}
+
+
+@dataclass(frozen=True)
+class TrainedVariants:
+    """The chosen child's trained variants: what they were expected to lose as they were built, and trained; summed."""
+
+    built: float
+    trained: float
+    count: int
+
+
+def trained_variants(decisions: DecisionTable, chosen: Mapping[str, str]) -> TrainedVariants | None:
+    """Of the variants that the search chose; None for a library that was not trained."""
+    tables = [table[chosen[name]] for name, table in decisions.items() if chosen.get(name) in table]
+    made = [losses for losses in tables if DISTILLED in losses]
+    if not made:
+        return None
+    built = sum(min(loss for way, loss in losses.items() if way != DISTILLED) for losses in made)
+    return TrainedVariants(built, sum(losses[DISTILLED] for losses in made), len(made))
 
 
 def healings(stages: Mapping[str, StageOutcome]) -> tuple[Healing, ...]:

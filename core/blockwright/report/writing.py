@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blockwright.files import write_atomically
 from blockwright.report.dependency_map import joinings
-from blockwright.report.healing import channel_choice, healings
+from blockwright.report.healing import channel_choice, healings, trained_variants
 from blockwright.report.heat_map import heat_maps
 from blockwright.report.reading import Record
 from blockwright.report.rounds_chart import rounds_chart
@@ -71,6 +71,7 @@ def _values(record: Record) -> Mapping[str, object]:
         "joinings": joinings(record.transforms),
         "healings": healings(record.stages),
         "channel_choice": channel_choice(record.decisions, chosen),
+        "trained_variants": trained_variants(record.decisions, chosen),
         "command": _command(record),
     }
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
+REFIT, DISTILLED = "refit", "block-distill"  # ways of making a variant, as the library's decisions call them
+
 
 class BlockDistillSettings(BaseModel):
     """Adam with warmup and a cosine, on the parent's recorded activations; held-back tokens say when to stop.
@@ -20,12 +22,12 @@ class BlockDistillSettings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    tokens: PositiveInt = 65536
-    batch_tokens: PositiveInt = 2048
-    learning_rate: PositiveFloat = 0.01
+    tokens: PositiveInt = 131072
+    batch_tokens: PositiveInt = 1024
+    learning_rate: PositiveFloat = 0.02
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     clip: PositiveFloat = 1.0
     output_weighted: bool = True
-    evaluate_every: PositiveInt = 8
-    patience: PositiveInt = 4
-    checkpoint_every: PositiveInt = 32
+    evaluate_every: PositiveInt = 16
+    patience: PositiveInt = 6
+    checkpoint_every: PositiveInt = 64
