@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,21 +44,25 @@ class Origin:
 
 def origin_of_run(record: Record, parent_folder: Path) -> Origin:
     """From the files of a run, finished or not."""
+    final = record.evaluation.final if record.evaluation else None
+    found = origin_of_recipe(record, parent_folder)
+    return replace(found, costs=tuple(_costs(record)), evaluation=final.model_dump() if final else None)
+
+
+def origin_of_recipe(record: Record, parent_folder: Path) -> Origin:
+    """What a run was to do, whatever it came to."""
     section = record.recipe.get("parent")
     parent = section if isinstance(section, dict) else {}
     text = record.recipe.get("text")
     sources = text.get("calibration", ()) if isinstance(text, dict) else ()
-    final = record.evaluation.final if record.evaluation else None
     return Origin(
         record.name,
         _public_name(record.parent_name),
         str(parent.get("revision") or ""),
         licence_in(parent_folder) or _licence_of_package(str(parent.get("model", ""))),
-        tuple(_costs(record)),
-        final.model_dump() if final else None,
-        tuple(step.partition("-")[2] for step in record.stage_steps),
-        tuple(_public_name(str(source)) for source in sources),
-        str(record.versions.get("blockwright", "")),
+        stages=tuple(step.partition("-")[2] for step in record.stage_steps),
+        texts=tuple(_public_name(str(source)) for source in sources),
+        blockwright=str(record.versions.get("blockwright", "")),
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from blockwright.errors import UserError
 from blockwright.exporters import Exported, Exporter
-from blockwright.exporting.origin import Origin, origin_of_folder, origin_of_run
+from blockwright.exporting.origin import Origin, origin_of_folder, origin_of_recipe, origin_of_run
 from blockwright.recipes.mistakes import mistakes_of
 
 if TYPE_CHECKING:
@@ -58,4 +58,8 @@ def _origin(run: Run) -> Origin:
 
     if not (run.child / "config.json").is_file():
         raise UserError(f"{run.directory}: has no child yet; finish it with `blockwright run`")
-    return origin_of_run(Record(run.directory), run.files.parent.directory)
+    record = Record(run.directory)
+    try:
+        return origin_of_run(record, run.files.parent.directory)
+    except UserError:  # files of another version's run: its child is as good as ever, and its card says less
+        return origin_of_recipe(record, run.files.parent.directory)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from blockwright.api import open_run, run
 from blockwright.errors import UserError
+from blockwright.exporting.requests import find_child
 from blockwright.recipes.checking import check_recipe
 from blockwright.report import write_report
 from blockwright.running.pipeline import run_checked
@@ -78,6 +79,10 @@ def test_a_run_ends_with_folders_that_are_ready_to_serve(exporting: Callable[[st
     assert "- Healed by: refit" in card and "- Learnt from: learn.txt" in card
     assert f"vllm serve {folders[0]}" in write_report(finished.directory).read_text()
     assert finished.steps.keys() >= {"07-evaluation", "08-export-vllm", "09-export-gguf"}
+
+    (finished.directory / "04-solve" / "solution.json").write_text("{}")
+    child, origin = find_child(str(finished.directory))
+    assert child == finished.child and origin.stages == ("refit",) and origin.costs == (), "as of another version's run"
 
 
 def test_an_export_that_is_asked_for_later_runs_alone(recipe: Path) -> None:
