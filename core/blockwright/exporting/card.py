@@ -46,7 +46,8 @@ def picture(strip: Strip) -> str:
 
     match = re.search(r"<svg.*</svg>", strip_html(strip), re.S)
     assert match is not None
-    return match[0].replace('style="max-width:100%;height:auto"', 'style="background:white;color:#222"') + "\n"
+    own_style = 'class="bw-strip" style="background:white;color:#222"'  # the class that the drawing's styles are for
+    return match[0].replace('style="max-width:100%;height:auto"', own_style) + "\n"
 
 
 def _front_matter(origin: Origin, target: str) -> Iterator[str]:

@@ -121,7 +121,8 @@ def test_the_card_tells_command_layers_costs_quality_and_origin(listing: Listing
     assert "- Parent: somebody/parent at revision abc123" in card
     assert "- Read it aloud." in card
     assert "attention ·███" in card
-    assert "architecture.svg" in card and (tmp_path / "out" / "architecture.svg").read_text().startswith("<svg")
+    picture = (tmp_path / "out" / "architecture.svg").read_text()
+    assert "](architecture.svg)" in card and picture.startswith("<svg") and 'class="bw-strip"' in picture
 
 
 def test_the_licence_and_its_text_go_where_the_weights_go(listing: ListingExporter, tmp_path: Path) -> None:
