@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from blockwright.errors import UserError
 
+Joined = tuple[tuple[str, str], ...]  # the joins that a child makes, by their left and right sub-blocks
 Status = Literal["optimal", "time_limit", "heuristic"]  # proven, cut short, or never to be proven
-Feature = Literal["floors", "groups", "joints", "forced", "forbidden", "ball", "apart", "several_limits"]
+Feature = Literal["floors", "groups", "joints", "forced", "forbidden", "ball", "apart", "several_limits", "joins"]
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,41 @@ class Joint:
 
 
 @dataclass(frozen=True)
+class Join:
+    """Two FFNs that follow each other may become one, whatever the child is otherwise worth.
+
+    It is open to children that take one of the `allowed` variants in each sub-block named there. Where it is made and
+    `right` is not skipped, it adds its score (nats per token) and its costs, which are negative for what it saves.
+    """
+
+    left: str
+    right: str
+    allowed: Mapping[str, frozenset[str]]
+    score: float
+    costs: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class JoinRule:
+    """What joins make of FFNs. `widths` has, by sub-block and variant, the channels of those that can be joined, 0 for
+    one that is skipped; a variant without a width cannot. Joins in a row make one FFN, which begins with one that is
+    there and has at most `max_width` channels; `exclude_last` asks for one more FFN after it that it could have joined,
+    but for its width."""
+
+    widths: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    max_width: int | None = None
+    exclude_last: bool = False
+
+
+@dataclass(frozen=True)
 class Problem:
     """Multiple-choice knapsack: one choice a sub-block, least summed score, no resource over its limit.
 
     `fixed` is what the child takes whatever is chosen (embedding, head, final norm), by resource; limits and floors
     (the least of a resource) are about totals that include it. A sub-block takes its variant of `forced` and none
     of its `forbidden`. The sub-blocks of a group all take the variant of one label, which each of them must offer.
-    `joints` add to scores and costs. `blockwright.solution_rules` says whether a solution keeps all of it.
+    `joints` add to scores and costs; so do those `joins` that the child makes, which the solver chooses too, under
+    `join_rule`. `blockwright.solution_rules` says whether a solution keeps all of it.
     """
 
     choices: Mapping[str, tuple[Choice, ...]]
@@ -73,6 +102,8 @@ class Problem:
     forbidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
     groups: tuple[tuple[str, ...], ...] = ()
     joints: tuple[Joint, ...] = ()
+    joins: tuple[Join, ...] = ()
+    join_rule: JoinRule = field(default_factory=JoinRule)
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -86,13 +117,17 @@ class Problem:
             "ball": self.ball is not None,
             "apart": bool(self.apart),
             "several_limits": len(self.limits) > 1,
+            "joins": bool(self.joins),
         }
         return frozenset(feature for feature, is_asked in asked.items() if is_asked)
 
 
 @dataclass(frozen=True)
 class Solution:
-    """One variant a sub-block, with the proof: objective and bound in nats per token, relative gap, status."""
+    """One variant a sub-block, with the proof: objective and bound in nats per token, relative gap, status.
+
+    `joined` has the joins that the child makes, each by its left and its right sub-block.
+    """
 
     variants: Mapping[str, str]
     objective: float
@@ -102,6 +137,7 @@ class Solution:
     seconds: float
     nodes: int
     costs: Mapping[str, float]
+    joined: Joined = ()
 
 
 class Infeasible(Exception):

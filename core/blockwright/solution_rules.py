@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from blockwright.problem import Choice, Problem, Solution
+from blockwright.join_rules import broken_joins, counted
+from blockwright.problem import Choice, Join, Joined, Joint, Problem, Solution
 
 ROUNDING = 1e-13  # of a limit, a tenth of a byte of a terabyte: what sums of decimal fractions may be off by
 SUMS_TO = 1e-9  # how far reported sums may be off, of the sum of their parts' sizes
@@ -13,29 +14,31 @@ SUMS_TO = 1e-9  # how far reported sums may be off, of the sum of their parts' s
 
 def check_solution(problem: Problem, solution: Solution) -> list[str]:
     """A sentence for each thing that is broken, none for a sound solution; optimality is not looked at."""
-    return [*broken_rules(problem, solution.variants), *_wrong_sums(problem, solution)]
+    return [*broken_rules(problem, solution.variants, solution.joined), *_wrong_sums(problem, solution)]
 
 
-def broken_rules(problem: Problem, variants: Mapping[str, str]) -> list[str]:
+def broken_rules(problem: Problem, variants: Mapping[str, str], joined: Joined = ()) -> list[str]:
     """What a child breaks of the problem, a sentence each."""
     wrong_choices = list(_wrong_choices(problem, variants))
     if wrong_choices:
         return wrong_choices
-    rules = (_broken_amounts, _broken_distances, _broken_groups, _broken_orders)
-    return [sentence for rule in rules for sentence in rule(problem, variants)]
+    rules = (_broken_distances, _broken_groups, _broken_orders)
+    broken = [sentence for rule in rules for sentence in rule(problem, variants)]
+    return [*_broken_amounts(problem, variants, joined), *broken, *broken_joins(problem, variants, joined)]
 
 
-def total(problem: Problem, variants: Mapping[str, str]) -> tuple[float, dict[str, float]]:
-    """Objective and costs of a child, joints and the fixed part included; exact sums, rounded once.
+def total(problem: Problem, variants: Mapping[str, str], joined: Joined = ()) -> tuple[float, dict[str, float]]:
+    """Objective and costs of a child, joints, joins and the fixed part included; exact sums, rounded once.
 
     KeyError names a sub-block without a choice, or its unknown variant.
     """
     chosen = [_choice(problem, name, variants[name]) for name in problem.choices]
     joints = [joint for joint in problem.joints if is_taken(joint.members, variants)]
-    parts = [problem.fixed, *(choice.costs for choice in chosen), *(joint.costs for joint in joints)]
-    resources = sorted({resource for part in parts for resource in part})
-    costs = {resource: math.fsum(part.get(resource, 0.0) for part in parts) for resource in resources}
-    return math.fsum([*(choice.score for choice in chosen), *(joint.score for joint in joints)]), costs
+    added: list[Choice | Joint | Join] = [*chosen, *joints, *counted(problem, variants, joined)]
+    costs = [problem.fixed, *(part.costs for part in added)]
+    resources = sorted({resource for part in costs for resource in part})
+    sums = {resource: math.fsum(part.get(resource, 0.0) for part in costs) for resource in resources}
+    return math.fsum(part.score for part in added), sums
 
 
 def is_taken(members: Mapping[str, str], variants: Mapping[str, str]) -> bool:
@@ -71,8 +74,8 @@ def _wrong_choices(problem: Problem, variants: Mapping[str, str]) -> Iterator[st
             yield f"{name}: is no sub-block of the problem"
 
 
-def _broken_amounts(problem: Problem, variants: Mapping[str, str]) -> Iterator[str]:
-    _, costs = total(problem, variants)
+def _broken_amounts(problem: Problem, variants: Mapping[str, str], joined: Joined) -> Iterator[str]:
+    _, costs = total(problem, variants, joined)
     for resource, limit in problem.limits.items():
         if not is_within(costs.get(resource, 0.0), limit):
             yield f"{resource}: {costs.get(resource, 0.0)!r} is over the limit of {limit!r}"
@@ -111,7 +114,7 @@ def _wrong_sums(problem: Problem, solution: Solution) -> Iterator[str]:
     """Reported sums that are not the sums; a child with wrong choices has none."""
     if list(_wrong_choices(problem, solution.variants)):
         return
-    objective, costs = total(problem, solution.variants)
+    objective, costs = total(problem, solution.variants, solution.joined)
     if not abs(solution.objective - objective) <= SUMS_TO * _size_of_scores(problem, solution.variants):
         yield f"the objective is {solution.objective!r} and the scores add up to {objective!r}"
     for resource, cost in costs.items():
@@ -121,4 +124,5 @@ def _wrong_sums(problem: Problem, solution: Solution) -> Iterator[str]:
 
 def _size_of_scores(problem: Problem, variants: Mapping[str, str]) -> float:
     scores = [_choice(problem, name, variant).score for name, variant in variants.items()]
-    return math.fsum(map(abs, [*scores, *(joint.score for joint in problem.joints)]))
+    scores += [joint.score for joint in problem.joints] + [join.score for join in problem.joins]
+    return math.fsum(map(abs, scores))

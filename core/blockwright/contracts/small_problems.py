@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
-from blockwright.problem import Apart, Ball, Choice, Feature, Joint, Problem
+from blockwright.join_rules import broken_joins
+from blockwright.problem import Apart, Ball, Choice, Feature, Join, JoinRule, Joint, Problem
 from blockwright.solution_rules import broken_rules, total
 
 Variants = Mapping[str, str]
@@ -27,16 +28,26 @@ def random_problem(seed: int, features: Collection[Feature] = (), layers: int = 
 
 
 def children(problem: Problem) -> list[tuple[float, Variants]]:
-    """Objective and variants of every child that breaks nothing, best first."""
+    """Objective and variants of every child that breaks nothing, best first; each with the best of its joins."""
     labels = [[choice.variant for choice in options] for options in problem.choices.values()]
     all_children = [dict(zip(problem.choices, taken, strict=True)) for taken in itertools.product(*labels)]
-    sound = [variants for variants in all_children if not broken_rules(problem, variants)]
-    return sorted(((total(problem, variants)[0], variants) for variants in sound), key=lambda child: child[0])
+    best = [(min(_objectives(problem, variants), default=None), variants) for variants in all_children]
+    sound = [(objective, variants) for objective, variants in best if objective is not None]
+    return sorted(sound, key=lambda child: child[0])
 
 
 def random_child(problem: Problem, draw: random.Random) -> dict[str, str]:
     """One variant a sub-block, by chance; rules are not looked at."""
     return {name: draw.choice(options).variant for name, options in problem.choices.items()}
+
+
+def _objectives(problem: Problem, variants: Variants) -> Iterator[float]:
+    """One for each way of joining that breaks nothing."""
+    pairs = [(join.left, join.right) for join in problem.joins]
+    for count in range(len(pairs) + 1):
+        for joined in itertools.combinations(pairs, count):
+            if not any(broken_joins(problem, variants, joined)) and not broken_rules(problem, variants, joined):
+                yield total(problem, variants, joined)[0]
 
 
 def _choice(draw: random.Random, label: str) -> Choice:
@@ -79,6 +90,25 @@ def _joint(problem: Problem, draw: random.Random) -> Joint:
     return Joint({name: child[name] for name in names}, draw.uniform(-1, 1), costs)
 
 
+def _with_joins(problem: Problem, draw: random.Random) -> Problem:
+    """One layer more, of two variants each, so that runs can be longer than two; some halves cannot be joined."""
+    layers = len(problem.choices) // 2
+    more = {f"{slot}.{layers}": (_choice(draw, "keep"), _choice(draw, "skip")) for slot in ("attention", "ffn")}
+    widths = {f"ffn.{layer}": {"keep": draw.randint(2, 6), "skip": 0} for layer in range(layers + 1)}
+    for name in draw.sample(sorted(widths), k=layers):
+        widths[name]["half"] = draw.randint(1, 3)
+    rule = JoinRule(widths, draw.choice([None, 7, 10]), exclude_last=draw.random() < 0.5)
+    joins = tuple(_join(draw, layer) for layer in range(layers))
+    return replace(problem, choices={**problem.choices, **more}, joins=joins, join_rule=rule)
+
+
+def _join(draw: random.Random, layer: int) -> Join:
+    """Most lose nothing or save enough, so that the optimum has joins."""
+    allowed = {f"attention.{layer + 1}": frozenset(["skip"])}
+    costs = {"params": -float(draw.randint(10, 60)), "memory": draw.uniform(-3e8, 1e8)}
+    return Join(f"ffn.{layer}", f"ffn.{layer + 1}", allowed, draw.uniform(-0.2, 0.15), costs)
+
+
 def _with_a_forced_choice(problem: Problem, draw: random.Random) -> Problem:
     name = draw.choice(sorted(problem.choices))
     return replace(problem, forced={name: random_child(problem, draw)[name]})
@@ -98,8 +128,9 @@ def _with_a_distance(problem: Problem, draw: random.Random) -> Problem:
     return replace(problem, apart=tuple(apart))
 
 
-_ADDED: Mapping[Feature, Callable[[Problem, random.Random], Problem]] = {  # groups first: they take choices away
-    "groups": _with_a_group,
+_ADDED: Mapping[Feature, Callable[[Problem, random.Random], Problem]] = {
+    "joins": _with_joins,  # which adds choices
+    "groups": _with_a_group,  # which takes some away
     "floors": _with_floors,
     "joints": _with_joints,
     "forced": _with_a_forced_choice,

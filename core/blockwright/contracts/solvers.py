@@ -7,7 +7,7 @@ that is not above their objective, and may find nothing where a limit is tight.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import get_args
@@ -25,7 +25,7 @@ SHARES: Mapping[str, float] = {"keep": 1.0, "half": 0.5, "skip": 0.0}
 def solver_answers_where_everything_fits(solver: Solver) -> None:
     """Limits that no child can break leave a child to every solver."""
     problem = _layers(lambda share: Choice("", 1 - share, {"params": 10 * share}), limit=1000.0)
-    _check(solver, problem, solver.solve(problem))
+    _check(solver, problem, solver.solve(problem), children(problem))
 
 
 def solver_keeps_every_limit(solver: Solver) -> None:
@@ -136,22 +136,24 @@ def _refuses(solver: Solver, feature: Feature) -> bool:
 
 def _answer(solver: Solver, problem: Problem) -> Solution | None:
     """The solution, checked; None where no child fits, or where a solver that is not exact finds none."""
-    best = next(iter(children(problem)), None)
+    found = children(problem)
     try:
         solution = solver.solve(problem)
     except (Infeasible, UserError) as error:
-        if best is not None and solver.exact:
-            raise AssertionError(f"{solver.name}: found no child though there is {best}: {error}") from error
+        if found and solver.exact:
+            raise AssertionError(f"{solver.name}: found no child though there is {found[0]}: {error}") from error
         return None
-    _check(solver, problem, solution)
+    _check(solver, problem, solution, found)
     return solution
 
 
-def _check(solver: Solver, problem: Problem, solution: Solution) -> None:
+def _check(
+    solver: Solver, problem: Problem, solution: Solution, found: Sequence[tuple[float, Mapping[str, str]]]
+) -> None:
     """Nothing is broken, the sums are the sums, and the objective is the optimum where the solver is exact."""
     broken = check_solution(problem, solution)
     _must(not broken, solver, f"{'; '.join(broken)}, in {problem}")
-    best, _ = children(problem)[0]
+    best, _ = found[0]
     missed = solver.exact and solution.objective > best + _tolerance(best)
     _must(not missed, solver, f"found {solution.objective!r} where the optimum is {best!r}, in {problem}")
     _must(solution.bound <= solution.objective + _tolerance(best), solver, "told a bound above its own objective")

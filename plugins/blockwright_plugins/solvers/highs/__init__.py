@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import get_args
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from blockwright.errors import UserError
 from blockwright.plugins import hookimpl
-from blockwright.problem import Infeasible, Problem, Solution, Solver, SolverOptions
+from blockwright.problem import Feature, Infeasible, Problem, Solution, Solver, SolverOptions
 from blockwright.solution_rules import ROUNDING
 from blockwright_plugins.solvers.highs.checking import refuse_what_is_not_a_number
 from blockwright_plugins.solvers.highs.engine import Engine
@@ -32,7 +33,7 @@ class HighsSolver(Solver):
     name = "highs"
     Options = HighsOptions
     exact = True
-    supports = frozenset({"floors", "groups", "joints", "forced", "forbidden", "ball", "apart", "several_limits"})
+    supports = frozenset(get_args(Feature))
 
     def solve(self, problem: Problem) -> Solution:
         """Raises Infeasible with the least of each resource (the most, where it has a floor) that the rest allows."""

@@ -10,7 +10,8 @@ from blockwright.problem import Choice, Joint, Problem
 
 def refuse_what_is_not_a_number(problem: Problem) -> None:
     """ValueError naming whose score, cost, limit or floor is missing, NaN or infinite, or which name is unknown."""
-    mistakes = [*_in_choices(problem), *_in_amounts(problem), *_in_names(problem), *_in_joints(problem)]
+    mistakes = [*_in_choices(problem), *_in_amounts(problem), *_in_names(problem)]
+    mistakes += [*_in_joints(problem), *_in_joins(problem)]
     if mistakes:
         raise ValueError("\n".join(mistakes))
 
@@ -68,6 +69,19 @@ def _in_joints(problem: Problem) -> Iterator[str]:
         wrong = _not_finite({"score": joint.score, **joint.costs})
         if wrong:
             yield f"{title}: {wrong}; scores and costs must be finite"
+
+
+def _in_joins(problem: Problem) -> Iterator[str]:
+    for join in problem.joins:
+        title = f"join of {join.left} and {join.right}"
+        unknown = {join.left, join.right, *join.allowed} - set(problem.choices)
+        if unknown:
+            yield f"{title}: {', '.join(sorted(unknown))} is no sub-block of the problem"
+        wrong = _not_finite({"score": join.score, **join.costs})
+        if wrong:
+            yield f"{title}: {wrong}; scores and costs must be finite"
+    for ends in ([join.left for join in problem.joins], [join.right for join in problem.joins]):
+        yield from (f"joins: {name} is joined twice on one side" for name in sorted(set(ends)) if ends.count(name) > 1)
 
 
 def _title(joint: Joint) -> str:

@@ -1,11 +1,13 @@
-"""The variables of a problem: binary columns, of which one a unit is taken, and the links that joints make of them."""
+"""The variables of a problem: binary columns, of which one a unit is taken, the links that joints make of them, and
+what joins need."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import ClassVar
 
 from blockwright.problem import Choice, Joint, Problem
 
@@ -18,28 +20,53 @@ class Column:
     variant: str
     score: float
     costs: Mapping[str, float]
+    is_whole: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
 class Link:
-    """One variable that is 1 where all these columns are, with what that adds."""
+    """One variable that is 1 where all these columns are, with what that adds; whole where they are."""
 
     columns: tuple[int, ...]
     score: float
     costs: Mapping[str, float]
+    is_whole: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One variable between 0 and 1 that is about joins, with what it adds; see `joining`."""
+
+    is_whole: bool
+    score: float = 0.0
+    costs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Variables:
-    """Columns and links are numbered in this order; `units` are the numbers of the columns of which one is taken."""
+    """Columns, links and flags are numbered in this order; of the columns of a unit, by their numbers, one is taken."""
 
     columns: tuple[Column, ...]
     units: tuple[tuple[int, ...], ...]
     links: tuple[Link, ...]
+    flags: tuple[Flag, ...] = ()
 
     @cached_property
-    def parts(self) -> tuple[Column | Link, ...]:
-        return (*self.columns, *self.links)
+    def parts(self) -> tuple[Column | Link | Flag, ...]:
+        return (*self.columns, *self.links, *self.flags)
+
+    @cached_property
+    def columns_of(self) -> Mapping[str, Mapping[str, int]]:
+        """Numbers of columns by sub-block and variant."""
+        numbers: dict[str, dict[str, int]] = {}
+        for number, column in enumerate(self.columns):
+            for name in column.sub_blocks:
+                numbers.setdefault(name, {})[column.variant] = number
+        return numbers
+
+    @property
+    def first_join(self) -> int:
+        return len(self.columns) + len(self.links)
 
 
 def variables_of(problem: Problem) -> Variables:
@@ -52,7 +79,17 @@ def variables_of(problem: Problem) -> Variables:
         columns += fresh
     links = _links(problem, columns)
     merged = [_with_links(number, column, links) for number, column in enumerate(columns)]
-    return Variables(tuple(merged), tuple(units), tuple(link for link in links if len(link.columns) > 1))
+    spanning = tuple(link for link in links if len(link.columns) > 1)
+    return Variables(tuple(merged), tuple(units), spanning, tuple(_flags(problem)))
+
+
+def _flags(problem: Problem) -> Iterator[Flag]:
+    """Of all joins whether they are made, of all what that adds, then the widths where they have a limit."""
+    yield from (Flag(is_whole=True) for _ in problem.joins)
+    yield from (Flag(False, join.score, join.costs) for join in problem.joins)
+    if problem.join_rule.max_width is not None:
+        ends = {name for join in problem.joins for name in (join.left, join.right)}
+        yield from (Flag(is_whole=False) for _ in ends)
 
 
 def _units(problem: Problem) -> list[tuple[str, ...]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from blockwright.problem import Problem, Solution
+from blockwright.problem import Joined, Problem, Solution
 from blockwright.solution_rules import broken_rules, total
 from blockwright_plugins.solvers.highs.model import Settings, loaded, run, scale_of
 from blockwright_plugins.solvers.highs.program import program_of
@@ -34,9 +34,9 @@ class Engine:
         HiGHS lets a child pass that is 1e-9 over a limit: such a one is excluded, and the rest solved again.
         """
         while self._run_once():
-            if not broken_rules(self.problem, self.variants()):
+            if not broken_rules(self.problem, self.variants(), self.joined()):
                 return True
-            self._exclude(self.variants())
+            self._exclude()
         return False
 
     def _loaded(self) -> highspy.Highs:
@@ -56,8 +56,8 @@ class Engine:
         run(self.highs, self.end - time.monotonic())
         return bool(self.highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible)
 
-    def _exclude(self, variants: Mapping[str, str]) -> None:
-        row = self.program.all_but(variants)
+    def _exclude(self) -> None:
+        row = self.program.all_but(self.variants(), self.joined())
         self.highs.addRow(row.low, row.high, len(row.terms), list(row.terms), list(row.terms.values()))
 
     @property
@@ -71,12 +71,16 @@ class Engine:
         taken = self.program.child(self.highs.getSolution().col_value)
         return {name: taken[name] for name in self.problem.choices if name in taken}
 
+    def joined(self) -> Joined:
+        """The joins that it makes."""
+        return self.program.joined(self.highs.getSolution().col_value)
+
     def solution(self, seconds: float) -> Solution:
         """The child with its proof."""
         import highspy
 
-        variants, info = self.variants(), self.highs.getInfo()
-        objective, costs = total(self.problem, variants)
+        variants, joined, info = self.variants(), self.joined(), self.highs.getInfo()
+        objective, costs = total(self.problem, variants, joined)
         proven = self.highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
         bound = objective if proven and info.mip_gap == 0 else min(objective, self._bound(info.mip_dual_bound))
         return Solution(
@@ -88,6 +92,7 @@ class Engine:
             seconds=seconds,
             nodes=max(0, int(info.mip_node_count)),
             costs=costs,
+            joined=joined,
         )
 
     def _bound(self, told: float) -> float:

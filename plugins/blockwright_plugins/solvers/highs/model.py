@@ -54,17 +54,17 @@ def run(highs: highspy.Highs, seconds: float) -> None:
 
 
 def _model(program: Program, scale: float) -> highspy.HighsLp:
-    """Links are whole where the columns are, so HiGHS need not branch on them."""
+    """What is whole where the columns are needs no branching."""
     import highspy
 
-    parts, columns = program.variables.parts, len(program.variables.columns)
+    parts = program.variables.parts
     model = highspy.HighsLp()
     model.num_col_, model.num_row_ = len(parts), len(program.rows)
     model.col_cost_ = [part.score * scale for part in parts]
     model.col_lower_ = [0.0] * len(parts)
     model.col_upper_ = [0.0 if number in program.impossible else 1.0 for number in range(len(parts))]
     kinds = highspy.HighsVarType
-    model.integrality_ = [kinds.kInteger] * columns + [kinds.kContinuous] * (len(parts) - columns)
+    model.integrality_ = [kinds.kInteger if part.is_whole else kinds.kContinuous for part in parts]
     model.row_lower_ = [row.low for row in program.rows]
     model.row_upper_ = [row.high for row in program.rows]
     _fill(model.a_matrix_, program)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blockwright_plugins.solvers.highs.program import Program, Row
+from blockwright_plugins.solvers.highs.program import Program
+from blockwright_plugins.solvers.highs.rows import Row
 
 Floats = NDArray[np.float64]
 

@@ -6,18 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from blockwright.problem import Problem
+from blockwright.problem import Joined, Problem
 from blockwright_plugins.solvers.highs.amounts import Amount, amounts_of
 from blockwright_plugins.solvers.highs.columns import Column, Variables, variables_of
-
-
-@dataclass(frozen=True)
-class Row:
-    """low ≤ Σ coefficient · variable ≤ high, by the number of the variable."""
-
-    low: float
-    high: float
-    terms: Mapping[int, float]
+from blockwright_plugins.solvers.highs.joining import Joining
+from blockwright_plugins.solvers.highs.rows import Row
 
 
 @dataclass(frozen=True)
@@ -27,25 +20,30 @@ class Program:
     variables: Variables
     rows: tuple[Row, ...]
     impossible: frozenset[int]
+    joining: Joining
 
     def child(self, values: Sequence[float]) -> dict[str, str]:
         """From the values of all variables to a variant a sub-block."""
         taken = [column for column, value in zip(self.variables.columns, values, strict=False) if value > 0.5]
         return {name: column.variant for column in taken for name in column.sub_blocks}
 
-    def all_but(self, variants: Mapping[str, str]) -> Row:
+    def joined(self, values: Sequence[float]) -> Joined:
+        """The joins of that child."""
+        return self.joining.joined(values)
+
+    def all_but(self, variants: Mapping[str, str], joined: Joined = ()) -> Row:
         """The row that no child but this one breaks."""
-        same = _same(self.variables.columns, variants)
-        return Row(-math.inf, sum(same.values()) - 1, same)
+        same, (joins, joined_count) = _same(self.variables.columns, variants), self.joining.all_but(joined)
+        return Row(-math.inf, sum(same.values()) + joined_count - 1, same | joins)
 
 
 def program_of(problem: Problem) -> Program:
     """Every rule of the problem; a unit without any column makes it infeasible."""
     variables = variables_of(problem)
-    amounts = amounts_of(problem, variables)
+    amounts, joining = amounts_of(problem, variables), Joining(problem, variables)
     rows = (*_choice_rows(variables), *_link_rows(variables), *map(_amount_row, amounts))
     impossible = frozenset().union(*(amount.impossible for amount in amounts))
-    return Program(variables, (*rows, *_distance_rows(problem, variables)), impossible)
+    return Program(variables, (*rows, *_distance_rows(problem, variables), *joining.rows()), impossible, joining)
 
 
 def _choice_rows(variables: Variables) -> Iterator[Row]:

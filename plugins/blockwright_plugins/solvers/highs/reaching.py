@@ -22,7 +22,7 @@ def _extreme(problem: Problem, resource: str, sign: float, settings: Settings) -
     for relaxed in _relaxations(problem, resource, sign):
         engine = Engine(_scored_by(relaxed, resource, sign), settings)
         if engine.run():
-            _, costs = total(problem, engine.variants())
+            _, costs = total(problem, engine.variants(), engine.joined())
             return costs[resource]
     raise AssertionError("every sub-block has a choice, so with nothing asked some child exists")
 
@@ -34,7 +34,7 @@ def _relaxations(problem: Problem, resource: str, sign: float) -> Iterator[Probl
     yield replace(problem, limits=kept, floors=above)
     yield replace(problem, limits={}, floors={})
     yield replace(problem, limits={}, floors={}, ball=None, apart=())
-    yield Problem(problem.choices, {}, problem.fixed, joints=problem.joints)
+    yield replace(problem, limits={}, floors={}, ball=None, apart=(), forced={}, forbidden={}, groups=())
 
 
 def _without(amounts: Mapping[str, float], resource: str) -> dict[str, float]:
@@ -42,10 +42,11 @@ def _without(amounts: Mapping[str, float], resource: str) -> dict[str, float]:
 
 
 def _scored_by(problem: Problem, resource: str, sign: float) -> Problem:
-    """The same choices and joints with the resource itself, or its negative, as the score."""
+    """The same choices, joints and joins with the resource itself, or its negative, as the score."""
     choices = {
         name: tuple(Choice(choice.variant, sign * choice.costs[resource], choice.costs) for choice in options)
         for name, options in problem.choices.items()
     }
     joints = tuple(replace(joint, score=sign * joint.costs.get(resource, 0.0)) for joint in problem.joints)
-    return replace(problem, choices=choices, joints=joints)
+    joins = tuple(replace(join, score=sign * join.costs.get(resource, 0.0)) for join in problem.joins)
+    return replace(problem, choices=choices, joints=joints, joins=joins)

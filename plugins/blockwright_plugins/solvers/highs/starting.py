@@ -56,8 +56,9 @@ class _Half:
 
 
 def start_of(problem: Problem, program: Program, settings: Settings) -> Start | None:
-    """None for small programs, those with links, and where no sound child is found."""
-    if len(program.variables.columns) < FEWEST_COLUMNS or program.variables.links:
+    """None for small programs, those with links or joins, and where no sound child is found."""
+    variables = program.variables
+    if len(variables.columns) < FEWEST_COLUMNS or variables.links or variables.flags:
         return None
     duals = _duals(program, settings)
     if duals is None:
