@@ -23,7 +23,7 @@ from blockwright.healing.block_distillation.settings import BlockDistillSettings
 from blockwright.healing.block_distillation.training import Training
 from blockwright.models.stack import SEQUENCES_AT_ONCE, LayerStack
 from blockwright.plugins import installed_plugins
-from blockwright.variants import MODULE_NAMES, SLOTS, Slot, SubBlock
+from blockwright.variants import MODULE_NAMES, NORM_NAMES, SLOTS, Slot, SubBlock
 
 OutputMoment = Callable[[SubBlock], Tensor]  # G = E[g gᵀ] (hidden, hidden) at a sub-block's output in the parent
 DECOUPLED: tuple[Part, ...] = SLOTS  # attention and FFN, each on its own
@@ -109,10 +109,10 @@ class ChildDistillation:
 def trained_names(theirs: DecoderLayer, ours: DecoderLayer, part: Part) -> tuple[str, ...]:
     """The weights to train, by their names inside the layer; none where the child has the parent's own sub-blocks.
 
-    A fused FFN, wider than the parent's, does the work of several layers: what it should add is not known here.
+    A fused FFN does the work of several layers: what it should add is not known here.
     """
     slots = SLOTS if part == "layer" else (part,)
-    if all(_is_the_parents(theirs, ours, slot) for slot in slots) or _is_fused(theirs, ours):
+    if all(_is_the_parents(theirs, ours, slot) for slot in slots) or ("ffn" in slots and _is_fused(theirs, ours)):
         return ()
     return tuple(f"{MODULE_NAMES[slot]}.{name}" for slot in slots for name in _trainable(ours, slot))
 
@@ -136,7 +136,12 @@ def _is_the_parents(theirs: DecoderLayer, ours: DecoderLayer, slot: Slot) -> boo
 
 
 def _is_fused(theirs: DecoderLayer, ours: DecoderLayer) -> bool:
-    return ours.mlp is not None and bool(ours.config.intermediate_size > theirs.config.intermediate_size)
+    """Wider than the parent's, or of a norm whose gain of one says that its own was folded into the weights."""
+    if ours.mlp is None or theirs.mlp is None:
+        return False
+    gains = (layer.get_parameter(f"{NORM_NAMES['ffn']}.weight") for layer in (theirs, ours))
+    was_one, is_one = (bool((gain == 1).all()) for gain in gains)
+    return bool(ours.config.intermediate_size > theirs.config.intermediate_size) or (is_one and not was_one)
 
 
 def _module(layer: DecoderLayer, slot: Slot) -> nn.Module | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,17 @@ def test_an_ffn_that_does_the_work_of_several_layers_is_left_alone(
     distilling.run(texts, DECOUPLED)
     distilling.run(texts, COUPLED)
     assert distilling.records() == ()
+
+
+def test_a_fused_ffn_is_known_by_its_norm_where_it_is_no_wider_than_the_parents(
+    parent: Parent, child: LayerStack, library: Library, texts: Texts, tmp_path: Path
+) -> None:
+    """A parent whose gains are twos, and a narrow FFN whose gains are ones."""
+    gains = {f"model.layers.{layer}.post_attention_layernorm.weight": torch.full((48,), 2.0) for layer in range(3)}
+    twos = LayerStack(parent.stack().config, Replaced(parent.source(), gains))
+    distilling = replace(distillation(parent, child, library, tmp_path), parent=twos)
+    distilling.run(texts, DECOUPLED)
+    assert [record.name for record in distilling.records()] == ["attention.1"]
 
 
 def _stream_before(stack: LayerStack, layer: int, tokens: torch.Tensor) -> torch.Tensor:
