@@ -69,24 +69,19 @@ def student_layer(config: BlockwrightConfig, index: int, slot: Slot, state: Mapp
 
 @dataclass(frozen=True, eq=False)
 class Measure:
-    """Squared errors (…, hidden), summed; through G = E[g gᵀ] (hidden, hidden) where it is given.
-
-    `evenly`: tokens weigh 1 / mean square of the stream, as the norms that read it see them.
-    """
+    """Squared errors (…, hidden), summed; through G = E[g gᵀ] (hidden, hidden) where it is given."""
 
     moment: Tensor | None = None
-    evenly: bool = False
 
-    def seen(self, error: Tensor, stream: Tensor) -> Tensor:
-        """M e of every token, so that the loss is Σ eᵀ M e and its gradient 2 M e."""
-        seen = error if self.moment is None else error @ self.moment
-        return seen * stream.square().mean(dim=-1, keepdim=True).clamp_min(1e-12).reciprocal() if self.evenly else seen
+    def seen(self, error: Tensor) -> Tensor:
+        """M e of every token: the loss is Σ eᵀ M e, its gradient 2 M e."""
+        return error if self.moment is None else error @ self.moment
+
+    def loss(self, error: Tensor) -> float:
+        return float((error * self.seen(error)).double().sum())
 
     def on(self, device: torch.device) -> Measure:
-        return self if self.moment is None else replace(self, moment=self.moment.to(device))
-
-    def loss(self, error: Tensor, stream: Tensor) -> float:
-        return float((error * self.seen(error, stream)).double().sum())
+        return self if self.moment is None else Measure(self.moment.to(device))
 
 
 @dataclass(frozen=True)

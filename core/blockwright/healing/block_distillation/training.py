@@ -64,7 +64,7 @@ class Pupil:
         stream, wanted = batch
         added = self.student.added(stream, lesson.arguments)
         error = added.detach().float() - wanted
-        added.backward((2 / scale * lesson.training.seen(error, stream)).to(added.dtype))
+        added.backward((2 / scale * lesson.training.seen(error)).to(added.dtype))
         nn.utils.clip_grad_norm_(self.weights.values(), self.settings.clip)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["unit"]
@@ -144,14 +144,14 @@ class Training:
         with torch.no_grad():
             for stream, wanted in map(self._brought, self.lesson.heldback.parts()):
                 error = student.added(stream, self.lesson.arguments) - wanted
-                judged += self.lesson.judge.loss(error, stream)
-                plain += PLAIN.loss(error, stream)
+                judged += self.lesson.judge.loss(error)
+                plain += PLAIN.loss(error)
         return Losses(judged, plain / self._nothing)
 
     def _total(self, examples: Examples, measure: Measure) -> float:
         """The loss of adding nothing; never 0, so that shares of it can be told."""
         parts = map(self._brought, examples.parts())
-        return max(sum(measure.loss(wanted, stream) for stream, wanted in parts), 1e-30)
+        return max(sum(measure.loss(wanted) for _, wanted in parts), 1e-30)
 
     def _brought(self, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         return pair[0].to(self.device), pair[1].to(self.device)
