@@ -167,9 +167,7 @@ def test_a_source_that_judges_whole_is_refused(
 ) -> None:
     source = write_text("a", 1, 159)  # ten whole sequences with the end token
     judge = Overlap([(Path(source) / "0.txt").read_text()])
-    with pytest.raises(
-        UserError, match=r"all of the source '.*a' stands in the text that the child is judged by"
-    ):
+    with pytest.raises(UserError, match=r"all of the source '.*a' stands in the text that the child is judged by"):
         make_corpus(of(source), tokenizer, 0, tmp_path / "corpus", judge)
 
 
