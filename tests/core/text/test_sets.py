@@ -139,7 +139,7 @@ def test_calibration_text_that_stands_in_the_evaluation_is_dropped_and_counted(
 ) -> None:
     judge = write_text("b", 200)
     both = tmp_path / "both.txt"
-    both.write_text(Path(judge).read_text() + " " + Path(write_text("a", 900)).read_text())
+    both.write_text(Path(judge).read_text() + " " + Path(write_text("a", 480)).read_text())
     heard: list[Event] = []
     with listening(heard.append):
         sets = load_tokens(settings([str(both)], [judge]), tokenizer, seed=0)
