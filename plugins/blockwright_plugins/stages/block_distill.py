@@ -25,8 +25,9 @@ RESULT, WORK = "result.json", "work"
 
 
 class BlockDistillOptions(BlockDistillSettings, StageOptions):
-    """`coupled`: afterwards trains each layer's attention and FFN together, by what the layer adds to the stream.
+    """`coupled`: afterwards trains both sub-blocks of a layer together, where both are not the parent's own.
 
+    Then what counts is what the layer adds to the stream: an FFN makes up for an attention that was skipped.
     `gradient_tokens`: how many tokens the output's sensitivity is measured on. The rest is how training goes.
     """
 
@@ -71,7 +72,7 @@ class BlockDistillStage(Stage):
             notes += _notes(way, records)
             if figures[way] < lowest:
                 lowest, child = figures[way], trained
-            else:
+            elif any(record.step > 0 for record in records):
                 notes.append(f"{way}: did not lower the whole child's KL on held-back tokens, and is undone")
         figures["after"] = lowest
         pays = lowest < figures["before"]
@@ -124,7 +125,8 @@ def _figures(way: str, records: Sequence[Record]) -> Iterator[tuple[str, float]]
 
 def _notes(way: str, records: Sequence[Record]) -> list[str]:
     if not records:
-        return [f"{way}: all of the child's sub-blocks are the parent's own; there is nothing to train"]
+        which = "pairs of which both" if way == "coupled" else "sub-blocks that"
+        return [f"{way}: there is nothing to train, the child has no {which} are its own"]
     better = [record for record in records if record.step > 0]
     before, after = (sum(getattr(one, key).judged for one in records) for key in ("before", "after"))
     plain = [sum(getattr(one, key).plain for one in records) / len(records) for key in ("before", "after")]

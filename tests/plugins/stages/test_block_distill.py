@@ -37,10 +37,10 @@ def context(parent: Parent, child: LayerStack, tokens: dict[str, torch.Tensor], 
 
 @pytest.fixture
 def child(parent: Parent, library: Library, plugins: Plugins) -> LayerStack:
-    """Two narrow FFNs and one linear attention."""
+    """Two narrow FFNs, and a linear attention beside one of them."""
     narrow = VariantSpec("ffn", "narrow", (("width", 12),))
     assignment = {SubBlock(0, "ffn"): narrow, SubBlock(2, "ffn"): narrow}
-    assignment[SubBlock(1, "attention")] = VariantSpec("attention", "linear")
+    assignment[SubBlock(2, "attention")] = VariantSpec("attention", "linear")
     return assemble(parent, library, assignment, plugins.variants)
 
 

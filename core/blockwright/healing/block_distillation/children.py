@@ -107,12 +107,15 @@ class ChildDistillation:
 
 
 def trained_names(theirs: DecoderLayer, ours: DecoderLayer, part: Part) -> tuple[str, ...]:
-    """The weights to train, by their names inside the layer; none where the child has the parent's own sub-blocks.
+    """The weights to train, by their names inside the layer; none where a sub-block is the parent's own.
+
+    Of a pair both must be the child's: one alone has been trained for its own output, and moving the parent's
+    beside it gained nothing on SmolLM2.
 
     A fused FFN does the work of several layers: what it should add is not known here.
     """
     slots = SLOTS if part == "layer" else (part,)
-    if all(_is_the_parents(theirs, ours, slot) for slot in slots) or ("ffn" in slots and _is_fused(theirs, ours)):
+    if any(_is_the_parents(theirs, ours, slot) for slot in slots) or ("ffn" in slots and _is_fused(theirs, ours)):
         return ()
     return tuple(f"{MODULE_NAMES[slot]}.{name}" for slot in slots for name in _trainable(ours, slot))
 

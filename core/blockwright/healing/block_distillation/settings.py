@@ -27,7 +27,7 @@ class BlockDistillSettings(BaseModel):
     learning_rate: PositiveFloat = 0.02
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     clip: PositiveFloat = 1.0
-    output_weighted: bool = True
+    output_weighted: bool = False
     evaluate_every: PositiveInt = 16
     patience: PositiveInt = 6
     checkpoint_every: PositiveInt = 64

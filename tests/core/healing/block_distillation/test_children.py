@@ -89,6 +89,15 @@ def test_pair_of_a_layer_trained_together_comes_closer_to_what_the_layer_adds(
     assert changed(child, trained) <= {"1.self_attn", "1.mlp", "2.mlp"}
 
 
+def test_a_pair_of_which_one_is_the_parents_is_not_coupled(
+    parent: Parent, library: Library, plugins: Plugins, texts: Texts, tmp_path: Path
+) -> None:
+    one = {SubBlock(1, "ffn"): VariantSpec("ffn", "narrow", (("width", 12),))}
+    distilling = distillation(parent, assemble(parent, library, one, plugins.variants), library, tmp_path)
+    distilling.run(texts, COUPLED)
+    assert distilling.records() == ()
+
+
 def test_walk_that_was_stopped_passes_over_what_is_finished(
     parent: Parent, child: LayerStack, library: Library, texts: Texts, tmp_path: Path
 ) -> None:
