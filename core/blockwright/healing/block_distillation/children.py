@@ -110,7 +110,7 @@ def trained_names(theirs: DecoderLayer, ours: DecoderLayer, part: Part) -> tuple
     """The weights to train, by their names inside the layer; none where a sub-block is the parent's own.
 
     Of a pair both must be the child's: one alone has been trained for its own output, and moving the parent's
-    beside it gained nothing on SmolLM2.
+    beside it gained next to nothing on SmolLM2.
 
     A fused FFN does the work of several layers: what it should add is not known here.
     """
