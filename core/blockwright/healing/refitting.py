@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from blockwright.building.regression import OutputWeightedRidge, ridge
 from blockwright.child.modeling_blockwright import DecoderLayer
 from blockwright.events import emit
+from blockwright.healing.texts import HealingTexts
 from blockwright.models.stack import SEQUENCES_AT_ONCE, LayerStack
 from blockwright.models.weights import WeightSource
 from blockwright.variants import MODULE_NAMES, NORM_NAMES, OUTPUT_PROJECTIONS, SLOTS, Slot, SubBlock
@@ -54,14 +55,6 @@ class Decision:
     @property
     def taken(self) -> str:
         return min(self.shares, key=lambda rule: self.shares[rule])
-
-
-@dataclass(frozen=True)
-class RefitTexts:
-    """Token sets (sequences, seq): one to fit on, and one that decides between rules."""
-
-    calibration: Tensor
-    heldback: Tensor
 
 
 @dataclass(frozen=True)
@@ -137,7 +130,7 @@ class Refitting:
         self.weights: dict[str, Tensor] = {}
         self.decisions: list[Decision] = []
 
-    def run(self, texts: RefitTexts) -> LayerStack:
+    def run(self, texts: HealingTexts) -> LayerStack:
         """The child with the projections of the best rules; `decisions` says which, `weights` holds them by name.
 
         Four streams and two layers are resident.

@@ -9,28 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from blockwright.child.shared_settings import SHARED_SETTINGS
 from blockwright.errors import UserError
 
 Block = Mapping[str, Mapping[str, object]]  # "attention" and "ffn" of one layer
 Config = Mapping[str, object]
 
 FAMILIES = ("nemotron-nas", "llama", "mistral", "qwen2", "qwen3")
-SAME_NAMES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "head_dim",
-    "hidden_act",
-    "max_position_embeddings",
-    "rms_norm_eps",
-    "initializer_range",
-    "mlp_bias",
-    "tie_word_embeddings",
-    "pad_token_id",
-    "bos_token_id",
-    "eos_token_id",
-)
+SAME_NAMES = (*SHARED_SETTINGS, "head_dim", "mlp_bias")
 UNKNOWN_ATTENTIONS = ("mamba", "llama4", "num_sink_tokens", "window_length", "unshifted_sink")
 MULTIPLE = 256  # that widths given as `ffn_mult` are rounded up to
 

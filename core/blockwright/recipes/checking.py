@@ -20,7 +20,7 @@ from blockwright.problem import Solver
 from blockwright.recipes.feasibility import budget_mistakes, rules_of
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
 from blockwright.recipes.parent_outline import outline_parent
-from blockwright.recipes.plugin_sections import make_cost_model, make_listed, make_named, make_stages, make_starts
+from blockwright.recipes.plugin_sections import make_cost_model, make_listed, make_named, make_starts
 from blockwright.recipes.reading import RawRecipe, Source, read_raw
 from blockwright.recipes.recipe import Recipe
 from blockwright.scoring import Scorer
@@ -189,7 +189,7 @@ class _Check:
         costs, bad_costs = make_cost_model(plugins.cost_models, data, self._source.file.parent)
         solver, bad_solver = make_named(plugins.solvers, "solver", data.get("solver"), "highs")
         transforms, bad_transforms = make_listed(plugins.transforms, "transform", "transforms", data.get("transforms"))
-        stages, bad_stages = make_stages(plugins.stages, data.get("stages"))
+        stages, bad_stages = make_listed(plugins.stages, "stage", "stages", data.get("stages"))
         starts, bad_starts = make_starts(plugins.solvers, data.get("search"))
         exports, bad_exports = make_listed(plugins.exporters, "exporter", "exports", data.get("exports"))
         wrong = [*bad_scorer, *bad_costs, *bad_solver, *bad_transforms, *bad_stages, *bad_starts, *bad_exports]

@@ -64,15 +64,10 @@ def make_starts(known: Mapping[str, type[Solver]], data: object) -> tuple[dict[s
     return made, mistakes
 
 
-def make_stages(known: Mapping[str, type[PluginT]], data: object) -> tuple[list[PluginT], list[Mistake]]:
-    """Of `stages: [refit, {distill: {steps: 100}}]`."""
-    return make_listed(known, "stage", "stages", data)
-
-
 def make_listed(
     known: Mapping[str, type[PluginT]], word: str, section: str, data: object
 ) -> tuple[list[PluginT], list[Mistake]]:
-    """Of a section that lists plugins by name, each with its options or without."""
+    """Of a section that lists plugins by name, with options or without: `stages: [refit, {distill: {epochs: 2}}]`."""
     made: list[PluginT] = []
     mistakes: list[Mistake] = []
     for index, entry in enumerate(data if isinstance(data, list) else []):

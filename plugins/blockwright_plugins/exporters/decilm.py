@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blockwright.child.shared_settings import SHARED_SETTINGS
 from blockwright.exporters import ChildLayer
 from blockwright.exporting.layers import layers_of
 
@@ -19,24 +20,7 @@ if TYPE_CHECKING:
     from blockwright.models.sharding import DType, PlannedTensor
 
 ARCHITECTURE, MODEL_TYPE, CONFIG_FILE = "DeciLMForCausalLM", "nemotron-nas", "configuration_decilm.py"
-SAME_NAMES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "head_dim",
-    "hidden_act",
-    "max_position_embeddings",
-    "rms_norm_eps",
-    "initializer_range",
-    "rope_parameters",
-    "mlp_bias",
-    "use_cache",
-    "tie_word_embeddings",
-    "pad_token_id",
-    "bos_token_id",
-    "eos_token_id",
-)
+SAME_NAMES = (*SHARED_SETTINGS, "head_dim", "rope_parameters", "mlp_bias", "use_cache")
 
 
 def served_layers(config: BlockwrightConfig) -> tuple[ChildLayer, ...]:

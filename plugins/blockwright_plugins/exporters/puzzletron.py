@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
+from blockwright.child.shared_settings import SHARED_SETTINGS
 from blockwright.exporters import ChildLayer, ExportContext, Exported, Exporter, ExporterOptions
 from blockwright.plugins import hookimpl
 from blockwright_plugins.exporters.refusing import short_windows, unknown_parts
@@ -21,23 +22,7 @@ FOLDER = "subblocks_safetensors"
 LAYER = re.compile(r"model\.layers\.(\d+)\.(\w+)\.")
 FILE_OF = {"input_layernorm": "attention", "self_attn": "attention", "post_attention_layernorm": "ffn", "mlp": "ffn"}
 ARCHITECTURES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
-SAME_NAMES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "head_dim",
-    "hidden_act",
-    "max_position_embeddings",
-    "rms_norm_eps",
-    "initializer_range",
-    "rope_parameters",
-    "use_cache",
-    "tie_word_embeddings",
-    "pad_token_id",
-    "bos_token_id",
-    "eos_token_id",
-)
+SAME_NAMES = (*SHARED_SETTINGS, "head_dim", "rope_parameters", "use_cache")
 
 
 class PuzzletronOptions(ExporterOptions):

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from blockwright.child.shared_settings import SHARED_SETTINGS
 from blockwright.errors import UserError
 from blockwright.parent import ModelFamily
 
@@ -13,24 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 ROPE_TYPES = ("default", "linear", "dynamic", "yarn", "longrope", "llama3")
-SAME_NAMES = (
-    "vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "num_key_value_heads",
-    "hidden_act",
-    "max_position_embeddings",
-    "rms_norm_eps",
-    "initializer_range",
-    "tie_word_embeddings",
-    "attention_dropout",
-    "use_cache",
-    "pad_token_id",
-    "bos_token_id",
-    "eos_token_id",
-)
+SAME_NAMES = (*SHARED_SETTINGS, "intermediate_size", "num_key_value_heads", "attention_dropout", "use_cache")
 
 
 class DenseDecoder(ModelFamily, ABC):

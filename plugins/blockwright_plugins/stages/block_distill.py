@@ -17,7 +17,7 @@ from blockwright.stages import Stage, StageContext, StageOptions, StageResult
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blockwright.healing.block_distillation.children import OutputMoment, Texts
+    from blockwright.healing.block_distillation.children import OutputMoment
     from blockwright.healing.block_distillation.results import Record
     from blockwright.models.stack import LayerStack
 
@@ -87,19 +87,13 @@ class BlockDistillStage(Stage):
 
     def _trained(self, context: StageContext, child: LayerStack, way: str) -> tuple[LayerStack, Sequence[Record]]:
         from blockwright.healing.block_distillation.children import COUPLED, DECOUPLED, ChildDistillation
+        from blockwright.healing.texts import HealingTexts
 
         folder, parts = context.directory / WORK / way, COUPLED if way == "coupled" else DECOUPLED
         moment = self._output_moment(context)
         distillation = ChildDistillation(context.parent.stack(), child, self._options, moment, context.seed, folder)
-        return distillation.run(self._texts(context), parts), distillation.records()
-
-    def _texts(self, context: StageContext) -> Texts:
-        """No more calibration text than is trained on."""
-        from blockwright.healing.block_distillation.children import Texts
-
-        calibration = context.tokens["calibration"]
-        wanted = -(-self._options.tokens // calibration.shape[1])
-        return Texts(calibration[:wanted], context.tokens["heldback"])
+        texts = HealingTexts.of(context, self._options.tokens)
+        return distillation.run(texts, parts), distillation.records()
 
     def _output_moment(self, context: StageContext) -> OutputMoment:
         """Reads E[g gᵀ] of one sub-block of the parent; all are measured before the first one is read."""

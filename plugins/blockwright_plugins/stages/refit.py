@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from blockwright.healing.refitting import Decision, RefitRule, RefitTexts
+    from blockwright.healing.refitting import Decision, RefitRule
     from blockwright.variants import SubBlock
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -51,10 +51,11 @@ class RefitStage(Stage):
     def run(self, context: StageContext) -> StageResult:
         from blockwright.child.checkpoint import open_child, write_child
         from blockwright.healing.refitting import Refitting
+        from blockwright.healing.texts import HealingTexts
         from blockwright.models.divergence import Reference
 
         judge = Reference(context.parent.stack(), context.tokens["heldback"])
-        texts, moments = self._texts(context), self._output_moments(context)
+        texts, moments = HealingTexts.of(context, self._options.tokens), self._output_moments(context)
         child = open_child(context.child)
         lowest = judge.divergence(child)
         figures, notes = {"before": lowest}, []
@@ -83,13 +84,6 @@ class RefitStage(Stage):
 
         options = self._options
         return [RefitRule(*values) for values in product(options.ridge, options.correction, options.output_weighted)]
-
-    def _texts(self, context: StageContext) -> RefitTexts:
-        from blockwright.healing.refitting import RefitTexts
-
-        calibration = context.tokens["calibration"]
-        wanted = len(calibration) if self._options.tokens is None else -(-self._options.tokens // calibration.shape[1])
-        return RefitTexts(calibration[:wanted], context.tokens["heldback"])
 
     def _output_moments(self, context: StageContext) -> dict[SubBlock, Tensor]:
         """E[g gᵀ] at every sub-block's output of the parent; kept in the stage's folder for a run that is killed."""

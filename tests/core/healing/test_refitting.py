@@ -6,7 +6,8 @@ import torch
 from blockwright.building.library import read_gradient_moment
 from blockwright.child.assembly import assemble
 from blockwright.child.checkpoint import open_child, write_child
-from blockwright.healing.refitting import PRESENT, OutputMoments, RefitRule, RefitTexts, Refitting, Replaced
+from blockwright.healing.refitting import PRESENT, OutputMoments, RefitRule, Refitting, Replaced
+from blockwright.healing.texts import HealingTexts
 from blockwright.library import Library
 from blockwright.models.divergence import final_stream
 from blockwright.models.evaluation import evaluate
@@ -29,8 +30,8 @@ def child(parent: Parent, library: Library, plugins: Plugins) -> LayerStack:
 
 
 @pytest.fixture(scope="module")
-def texts(tokens: dict[str, torch.Tensor]) -> RefitTexts:
-    return RefitTexts(tokens["calibration"], tokens["heldback"])
+def texts(tokens: dict[str, torch.Tensor]) -> HealingTexts:
+    return HealingTexts(tokens["calibration"], tokens["heldback"])
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def moments(parent: Parent, library: Library) -> OutputMoments:
 
 @pytest.mark.parametrize("output_weighted", [False, True])
 def test_a_refit_brings_the_childs_stream_closer_to_the_parents(
-    parent: Parent, child: LayerStack, texts: RefitTexts, moments: OutputMoments, output_weighted: bool
+    parent: Parent, child: LayerStack, texts: HealingTexts, moments: OutputMoments, output_weighted: bool
 ) -> None:
     refitted = Refitting(parent.stack(), child, [RefitRule(1e-3, 1.0, output_weighted)], moments).run(texts)
     wanted = final_stream(parent.stack(), texts.heldback)
@@ -49,7 +50,7 @@ def test_a_refit_brings_the_childs_stream_closer_to_the_parents(
 
 
 def test_only_output_projections_are_refitted(
-    parent: Parent, child: LayerStack, texts: RefitTexts, moments: OutputMoments
+    parent: Parent, child: LayerStack, texts: HealingTexts, moments: OutputMoments
 ) -> None:
     refitting = Refitting(parent.stack(), child, [RefitRule(0.1)], moments)
     refitting.run(texts)
@@ -63,7 +64,7 @@ def test_only_output_projections_are_refitted(
 
 
 def test_each_sub_block_takes_the_rule_that_leaves_least_error_on_held_back_text(
-    parent: Parent, child: LayerStack, texts: RefitTexts, moments: OutputMoments
+    parent: Parent, child: LayerStack, texts: HealingTexts, moments: OutputMoments
 ) -> None:
     rules = [RefitRule(1e-7), RefitRule(0.1), RefitRule(0.1, output_weighted=True), RefitRule(0.1, correction=0.0)]
     refitting = Refitting(parent.stack(), child, rules, moments)
@@ -77,7 +78,9 @@ def test_each_sub_block_takes_the_rule_that_leaves_least_error_on_held_back_text
         assert decision.shares[decision.taken] == min(decision.shares.values())
 
 
-def test_the_error_of_a_rule_is_that_of_its_outputs(parent: Parent, texts: RefitTexts, moments: OutputMoments) -> None:
+def test_the_error_of_a_rule_is_that_of_its_outputs(
+    parent: Parent, texts: HealingTexts, moments: OutputMoments
+) -> None:
     """A child whose first projection is disturbed: its share from moments, against the same from the outputs."""
     name = "model.layers.0.self_attn.o_proj.weight"
     disturbance = 0.1 * torch.randn(48, 48, generator=torch.Generator().manual_seed(8))
@@ -99,7 +102,7 @@ def test_the_error_of_a_rule_is_that_of_its_outputs(parent: Parent, texts: Refit
 
 
 def test_there_is_nothing_to_refit_in_the_parent_itself(
-    parent: Parent, texts: RefitTexts, moments: OutputMoments
+    parent: Parent, texts: HealingTexts, moments: OutputMoments
 ) -> None:
     refitted = Refitting(parent.stack(), parent.stack(), [RefitRule(0.01)], moments).run(texts)
     for name in parent.source().names():

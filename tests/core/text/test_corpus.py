@@ -24,14 +24,6 @@ NOTHING = Overlap(())
 SPECIAL = 4  # tokens before the words
 
 
-@pytest.fixture(scope="module")
-def tokenizer(parent_folder: Path) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(parent_folder)
-    return tokenizer
-
-
 @pytest.fixture
 def write_text(tmp_path: Path) -> WriteText:
     """`write_text("a", documents=3, words=10, low=0, high=30)` writes documents of random words w0 … w29."""

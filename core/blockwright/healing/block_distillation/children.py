@@ -21,6 +21,7 @@ from blockwright.healing.block_distillation.results import (
 )
 from blockwright.healing.block_distillation.settings import BlockDistillSettings
 from blockwright.healing.block_distillation.training import Training
+from blockwright.healing.texts import HealingTexts
 from blockwright.models.stack import SEQUENCES_AT_ONCE, LayerStack
 from blockwright.plugins import installed_plugins
 from blockwright.variants import MODULE_NAMES, NORM_NAMES, SLOTS, Slot, SubBlock
@@ -28,14 +29,6 @@ from blockwright.variants import MODULE_NAMES, NORM_NAMES, SLOTS, Slot, SubBlock
 OutputMoment = Callable[[SubBlock], Tensor]  # G = E[g gᵀ] (hidden, hidden) at a sub-block's output in the parent
 DECOUPLED: tuple[Part, ...] = SLOTS  # attention and FFN, each on its own
 COUPLED: tuple[Part, ...] = ("layer",)  # the chosen pair at once, by what the whole layer adds to the stream
-
-
-@dataclass(frozen=True)
-class Texts:
-    """Token sets (sequences, seq): one to train on, and one that says when to stop."""
-
-    calibration: Tensor
-    heldback: Tensor
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,7 @@ class ChildDistillation:
     seed: int
     directory: Path
 
-    def run(self, texts: Texts, parts: tuple[Part, ...]) -> LayerStack:
+    def run(self, texts: HealingTexts, parts: tuple[Part, ...]) -> LayerStack:
         """The child with what was learnt in it, read from the files when it is asked for."""
         streams = self.parent.embed(texts.calibration), self.parent.embed(texts.heldback)
         length = texts.calibration.shape[1]

@@ -12,9 +12,10 @@ from blockwright.building.library import read_gradient_moment
 from blockwright.child.assembly import assemble
 from blockwright.child.configuration_blockwright import BlockwrightConfig
 from blockwright.events import Event, listening
-from blockwright.healing.block_distillation.children import COUPLED, DECOUPLED, ChildDistillation, Texts
+from blockwright.healing.block_distillation.children import COUPLED, DECOUPLED, ChildDistillation
 from blockwright.healing.block_distillation.settings import BlockDistillSettings
 from blockwright.healing.refitting import Replaced
+from blockwright.healing.texts import HealingTexts
 from blockwright.library import Library
 from blockwright.models.divergence import Reference
 from blockwright.models.stack import LayerStack
@@ -36,8 +37,8 @@ def child(parent: Parent, library: Library, plugins: Plugins) -> LayerStack:
 
 
 @pytest.fixture(scope="module")
-def texts(tokens: dict[str, torch.Tensor]) -> Texts:
-    return Texts(tokens["calibration"], tokens["heldback"])
+def texts(tokens: dict[str, torch.Tensor]) -> HealingTexts:
+    return HealingTexts(tokens["calibration"], tokens["heldback"])
 
 
 def distillation(parent: Parent, child: LayerStack, library: Library, folder: Path) -> ChildDistillation:
@@ -59,7 +60,7 @@ def _names(stack: LayerStack, index: int) -> list[str]:
 
 
 def test_only_what_is_the_childs_own_is_trained(
-    parent: Parent, child: LayerStack, library: Library, texts: Texts, tmp_path: Path
+    parent: Parent, child: LayerStack, library: Library, texts: HealingTexts, tmp_path: Path
 ) -> None:
     distilling = distillation(parent, child, library, tmp_path)
     trained = distilling.run(texts, DECOUPLED)
@@ -75,7 +76,7 @@ def test_only_what_is_the_childs_own_is_trained(
 
 
 def test_pair_of_a_layer_trained_together_comes_closer_to_what_the_layer_adds(
-    parent: Parent, child: LayerStack, library: Library, texts: Texts, tmp_path: Path
+    parent: Parent, child: LayerStack, library: Library, texts: HealingTexts, tmp_path: Path
 ) -> None:
     distilling = distillation(parent, child, library, tmp_path)
     trained = distilling.run(texts, COUPLED)
@@ -90,7 +91,7 @@ def test_pair_of_a_layer_trained_together_comes_closer_to_what_the_layer_adds(
 
 
 def test_a_pair_of_which_one_is_the_parents_is_not_coupled(
-    parent: Parent, library: Library, plugins: Plugins, texts: Texts, tmp_path: Path
+    parent: Parent, library: Library, plugins: Plugins, texts: HealingTexts, tmp_path: Path
 ) -> None:
     one = {SubBlock(1, "ffn"): VariantSpec("ffn", "narrow", (("width", 12),))}
     distilling = distillation(parent, assemble(parent, library, one, plugins.variants), library, tmp_path)
@@ -99,7 +100,7 @@ def test_a_pair_of_which_one_is_the_parents_is_not_coupled(
 
 
 def test_walk_that_was_stopped_passes_over_what_is_finished(
-    parent: Parent, child: LayerStack, library: Library, texts: Texts, tmp_path: Path
+    parent: Parent, child: LayerStack, library: Library, texts: HealingTexts, tmp_path: Path
 ) -> None:
     whole = distillation(parent, child, library, tmp_path / "whole").run(texts, DECOUPLED)
 
@@ -117,7 +118,7 @@ def test_walk_that_was_stopped_passes_over_what_is_finished(
 
 
 def test_an_ffn_that_does_the_work_of_several_layers_is_left_alone(
-    parent: Parent, library: Library, texts: Texts, tmp_path: Path
+    parent: Parent, library: Library, texts: HealingTexts, tmp_path: Path
 ) -> None:
     """Layer 1 with its channels twice and half the output of each: wider than the parent's, as fused FFNs are."""
     prefix, source = "model.layers.1.mlp.", parent.source()
@@ -134,7 +135,7 @@ def test_an_ffn_that_does_the_work_of_several_layers_is_left_alone(
 
 
 def test_a_fused_ffn_is_known_by_its_norm_where_it_is_no_wider_than_the_parents(
-    parent: Parent, child: LayerStack, library: Library, texts: Texts, tmp_path: Path
+    parent: Parent, child: LayerStack, library: Library, texts: HealingTexts, tmp_path: Path
 ) -> None:
     """A parent whose gains are twos, and a narrow FFN whose gains are ones."""
     gains = {f"model.layers.{layer}.post_attention_layernorm.weight": torch.full((48,), 2.0) for layer in range(3)}
