@@ -42,14 +42,15 @@ class Healed:
 
 def main() -> None:
     shares = sys.argv[1:] or list(TOKENS)
+    firsts: dict[str, float] = {}
     for share in shares:
         healed = list(_healed(share))
-        first = healed[0].measured.kl_nats_per_token
-        rows = [_row(one, first) for one in healed]
+        firsts[share] = healed[0].measured.kl_nats_per_token
+        rows = [_row(one, firsts[share]) for one in healed]
         header = ("child", "KL(parent‖child), nats/token", "top-1 agreement", "share of the KL closed", "seconds")
         print_table(f"SmolLM2 at {share} of its parameters, text of another source", header, rows)
     if MIX_SHARE in shares:
-        rows = [_row(one, first) for one in _mixes()]
+        rows = [_row(one, firsts[MIX_SHARE]) for one in _mixes()]
         print_table(f"Parts of the loss, {MIX_TOKENS:,} tokens, the child at {MIX_SHARE}", header, rows)
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(f"\n{(used.ru_utime + used.ru_stime) / 60:.0f} minutes of CPU in all.")

@@ -62,8 +62,9 @@ class ChildDistillation:
         arguments = self.parent.attention_arguments(length), self.child.attention_arguments(length)
         for index in range(len(self.child)):
             place = _Place(index, self.parent.layer(index), self.child.layer(index), streams)
+            own = {part: trained_names(place.theirs, place.ours, part) for part in parts}  # before any is moved
             for part in parts:
-                self._teach(place, part, arguments)
+                self._teach(place, part, own[part], arguments)
             emit("layer_distilled", done=index + 1, total=len(self.child), layer=index)
         return LayerStack(self.child.config, TrainedSource(self.child.source, self.directory))
 
@@ -71,10 +72,10 @@ class ChildDistillation:
         """Of all that was trained."""
         return read_records(self.directory)
 
-    def _teach(self, place: _Place, part: Part, arguments: tuple[Arguments, Arguments]) -> None:
+    def _teach(self, place: _Place, part: Part, own: tuple[str, ...], arguments: tuple[Arguments, Arguments]) -> None:
         """Trains what is the child's own there, and moves the streams on."""
         name, theirs = f"{part}.{place.index}", Student(place.theirs, part, ())
-        ours = Student(place.ours, part, trained_names(place.theirs, place.ours, part))
+        ours = Student(place.ours, part, own)
         outputs = [_outputs(theirs, stream, arguments[0]) for stream in place.streams]
         if ours.trained and not result_path(self.directory, name).exists():
             calibration, heldback = (Examples(*pair) for pair in zip(place.streams, outputs, strict=True))

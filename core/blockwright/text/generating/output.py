@@ -11,6 +11,7 @@ from pathlib import Path
 from blockwright.errors import UserError
 
 ORIGIN = "generated"
+STARTS = (b'{"text": ', b'{"messages": ')  # of all lines that are written here
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Output:
         with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
+                    self._refuse_strangers(line, number)
                     break
                 batch, tokens = self._read(line, number)
                 if batch != kept.batch:
@@ -45,6 +47,11 @@ class Output:
         finished = kept.tokens >= wanted
         os.truncate(self.path, place if finished else batch_place)
         return kept if finished else before_batch
+
+    def _refuse_strangers(self, line: bytes, number: int) -> None:
+        """A first line without its end is cut off only where a kill can have left it: begun as ours, and broken."""
+        if number == 1 and (_is_json(line) or not any(start.startswith(line[: len(start)]) for start in STARTS)):
+            self._read(line, number)
 
     def append(self, batch: int, records: Iterable[tuple[Mapping[str, object], int]]) -> None:
         """Records with their tokens, all of a batch in one write."""
@@ -68,3 +75,11 @@ class Output:
         if other:
             raise UserError(f"{self.path}:{number}: was made with {', '.join(other)}; name another --out")
         return batch, tokens
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True

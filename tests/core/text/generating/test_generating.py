@@ -13,6 +13,7 @@ import pytest
 from blockwright.errors import UserError
 from blockwright.events import Event, listening
 from blockwright.text.generating.generating import generate_data
+from blockwright.text.generating.output import Output
 from blockwright.text.generating.settings import SamplingSettings
 from blockwright.text.sources import documents
 from blockwright.text.sources.reading import Reading
@@ -128,6 +129,23 @@ def test_a_file_of_somebody_else_is_left_alone(line: str, message: str, model: P
     with pytest.raises(UserError, match=message):
         generate_data("tiny", model, tmp_path / "out.jsonl", of())
     assert (tmp_path / "out.jsonl").read_text() == f"{line}\n"
+
+
+@pytest.mark.parametrize("text", ['{"my": "precious"}', '{"text": "mine"}', "no json"])
+def test_a_file_of_somebody_else_is_left_alone_though_its_line_has_no_end(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text(text)
+    with pytest.raises(UserError, match="out.jsonl:1: was not written by this command"):
+        Output(path, {"seed": 0}).resume(100)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("left", ['{"te', '{"text": "half a l', '{"messages": [{"rol'])
+def test_a_first_line_that_a_kill_has_broken_is_written_again(left: str, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text(left)
+    Output(path, {"seed": 0}).resume(100)
+    assert path.read_bytes() == b""
 
 
 def test_other_settings_do_not_go_on_with_a_file(model: Path, tmp_path: Path) -> None:
