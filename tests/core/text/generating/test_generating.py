@@ -135,7 +135,7 @@ def test_a_file_of_somebody_else_is_left_alone(line: str, message: str, model: P
 def test_a_file_of_somebody_else_is_left_alone_though_its_line_has_no_end(text: str, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     path.write_text(text)
-    with pytest.raises(UserError, match="out.jsonl:1: was not written by this command"):
+    with pytest.raises(UserError, match=r"out.jsonl:1: was not written by this command"):
         Output(path, {"seed": 0}).resume(100)
     assert path.read_text() == text
 
