@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from blockwright.variants import SLOTS, SubBlock, VariantSpec, Weights
 
 if TYPE_CHECKING:
     from blockwright.parent import Parent
+    from blockwright.stages import StageContext
 
 Space = Mapping[SubBlock, Sequence[VariantSpec]]
 
@@ -124,6 +126,13 @@ def _write_moments(directory: Path, gradients: LayerGradients) -> None:
 def _second_moment(gradients: Tensor) -> Tensor:
     rows = gradients.flatten(0, -2)
     return rows.T @ rows / len(rows)
+
+
+def output_moments(context: StageContext, gradient_tokens: int, folder: Path) -> Callable[[SubBlock], Tensor]:
+    """Reads E[g gᵀ] (hidden, hidden) of one sub-block of the parent; all are measured first, and kept in `folder`."""
+    settings, tokens = LibrarySettings(gradient_tokens=gradient_tokens), context.tokens["calibration"]
+    measure_gradient_moments(context.parent.stack(), tokens, settings, folder, context.seed)
+    return partial(read_gradient_moment, folder)
 
 
 def read_gradient_moment(directory: Path, sub_block: SubBlock) -> Tensor:

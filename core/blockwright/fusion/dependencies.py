@@ -15,7 +15,7 @@ import torch
 from blockwright.events import emit
 from blockwright.fusion.runs import Run
 from blockwright.fusion.splitting import Dependencies
-from blockwright.models.stack import SEQUENCES_AT_ONCE, LayerStack
+from blockwright.models.stack import LayerStack, added_to
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,17 +32,21 @@ def ffn_dependencies(stack: LayerStack, tokens: Tensor, runs: Iterable[Run]) -> 
     Beside the model's own stream there is one for each member of the run that the walk is in.
     """
     run_of = {layer: run for run in runs for layer in run.layers}
+    found: dict[Run, Dependencies] = {}
     stream, arguments = stack.embed(tokens), stack.attention_arguments(tokens.shape[1])
-    removals: dict[Run, Removals] = {}
+    removals = Removals(stream)
     for index in range(len(stack)):
         layer = stack.layer(index)
         _pass(stream, lambda part, layer=layer: layer.attend(part, **arguments))  # type: ignore[misc]
-        if index in run_of:
-            removals.setdefault(run_of[index], Removals(stream)).pass_part(layer.feed)
-        else:
+        run = run_of.get(index)
+        if run is None:
             _pass(stream, layer.feed)
+        else:
+            removals = Removals(stream) if index == run.layers[0] else removals  # only one run's streams are held
+            removals.pass_part(layer.feed)
+            found[run] = removals.matrix  # whole after the last member
         emit("dependencies_measured", done=index + 1, total=len(stack), layer=index)
-    return {run: each.matrix for run, each in removals.items()}
+    return found
 
 
 def block_dependencies(stack: LayerStack, tokens: Tensor, reach: int) -> Dependencies:
@@ -85,7 +89,7 @@ class Removals:
 
     def pass_part(self, contribution: Contribution) -> None:
         """Takes all streams past the model's next part."""
-        added = _added(contribution, self.stream)
+        added = added_to(self.stream, contribution)
         if added is None:  # nothing is missed where there is nothing
             self._columns.append([0.0] * len(self._without))
             self._without.append(None)
@@ -101,23 +105,15 @@ class Removals:
         """1 - cosine of what the part adds with and without, the mean over tokens; moves the latter stream on."""
         if without is None:
             return 0.0
-        found = _added(contribution, without)
+        found = added_to(without, contribution)
         assert found is not None
         without += found
         cosine = torch.nn.functional.cosine_similarity(expected.float(), found.float(), dim=-1)
         return max(0.0, float((1 - cosine).double().mean()))
 
 
-def _added(contribution: Contribution, stream: Tensor) -> Tensor | None:
-    """What a part adds to a whole stream, computed some sequences at a time."""
-    with torch.no_grad():
-        parts = [contribution(part) for part in stream.split(SEQUENCES_AT_ONCE)]
-    whole = [part for part in parts if part is not None]
-    return torch.cat(whole) if whole else None
-
-
 def _pass(stream: Tensor, contribution: Contribution) -> None:
     """Adds a part's contribution to the stream, in place."""
-    added = _added(contribution, stream)
+    added = added_to(stream, contribution)
     if added is not None:
         stream += added

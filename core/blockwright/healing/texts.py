@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from blockwright.text.sequences import first_tokens
+
 if TYPE_CHECKING:
     from blockwright.stages import StageContext
 
@@ -21,6 +23,4 @@ class HealingTexts:
     @classmethod
     def of(cls, context: StageContext, tokens: int | None) -> HealingTexts:
         """No more calibration text than that many tokens, in whole sequences; all of it without a number."""
-        calibration = context.tokens["calibration"]
-        wanted = None if tokens is None else -(-tokens // calibration.shape[1])
-        return cls(calibration[:wanted], context.tokens["heldback"])
+        return cls(first_tokens(context.tokens["calibration"], tokens), context.tokens["heldback"])

@@ -44,6 +44,12 @@ def _rows_divergence(parent_logits: Tensor, child_logits: Tensor) -> Tensor:
     return (parent.exp() * (parent - child)).sum(dim=-1)
 
 
+def kl_and_agreement(parent: Tensor, child: Tensor) -> Tensor:
+    """Of log-probabilities (rows, vocab), summed over rows, float64 (2,): KL(parent‖child), and equal top tokens."""
+    kl = (parent.exp() * (parent - child)).sum(dim=-1).double().sum()
+    return torch.stack([kl, (parent.argmax(dim=-1) == child.argmax(dim=-1)).sum().double()])
+
+
 def _rows(stream: Tensor) -> Sequence[Tensor]:
     rows: Sequence[Tensor] = stream.flatten(0, -2).split(ROWS_AT_ONCE)
     return rows

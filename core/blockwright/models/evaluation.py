@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from blockwright.models.divergence import ROWS_AT_ONCE, final_stream
+from blockwright.models.divergence import ROWS_AT_ONCE, final_stream, kl_and_agreement
 from blockwright.models.stack import Head, LayerStack
 
 
@@ -61,10 +61,8 @@ def _log_probabilities(head: Head, rows: Tensor) -> Tensor:
 
 def _sums(parent: Tensor, child: Tensor, next_tokens: Tensor) -> Tensor:
     """Summed over rows: KL, equal top tokens, negative log-likelihoods of parent and child."""
-    kl = (parent.exp() * (parent - child)).sum(dim=-1).double().sum()
-    agreed = (parent.argmax(dim=-1) == child.argmax(dim=-1)).sum()
     likelihoods = [-logs.gather(1, next_tokens[:, None]).double().sum() for logs in (parent, child)]
-    return torch.stack([kl, agreed.double(), *likelihoods])
+    return torch.cat([kl_and_agreement(parent, child), torch.stack(likelihoods)])
 
 
 def _evaluation(sums: list[float], count: int) -> Evaluation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -99,7 +100,15 @@ class Head(nn.Module):
         return nn.functional.linear(self.norm(stream), self.weight)
 
 
-def run_layers(stack: LayerStack, stream: Tensor, sequences_at_once: int = SEQUENCES_AT_ONCE, start: int = 0) -> Tensor:
+def added_to(stream: Tensor, part: Callable[[Tensor], Tensor | None]) -> Tensor | None:
+    """What a part of a model adds to a stream (sequences, seq, hidden), some sequences at a time; None for nothing."""
+    with torch.no_grad():
+        found = [part(few) for few in stream.split(SEQUENCES_AT_ONCE)]
+    whole = [added for added in found if added is not None]
+    return torch.cat(whole) if whole else None
+
+
+def run_layers(stack: LayerStack, stream: Tensor, start: int = 0) -> Tensor:
     """The stream (sequences, seq, hidden) after the layers from `start` on, in place, layer by layer.
 
     Layers that run side by side all read a copy of the stream before the first of them.
@@ -112,6 +121,6 @@ def run_layers(stack: LayerStack, stream: Tensor, sequences_at_once: int = SEQUE
         if not beside:
             shared = stream.clone() if stack.config.shares_input(index + 1) else stream
         with torch.no_grad():
-            for batch, read in zip(stream.split(sequences_at_once), shared.split(sequences_at_once), strict=True):
+            for batch, read in zip(stream.split(SEQUENCES_AT_ONCE), shared.split(SEQUENCES_AT_ONCE), strict=True):
                 batch.copy_(layer(read, batch if beside else None, **arguments))
     return stream

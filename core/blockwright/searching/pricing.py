@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from blockwright.child.assembly import Variants
 from blockwright.costs import BlockCost, CostModel, Scenario, TableExceeded
 from blockwright.costs.parts import PlacedVariant
 from blockwright.graph.building import Outline, graph_of
 from blockwright.variants import SubBlock, VariantSpec
 
 if TYPE_CHECKING:
+    from blockwright.child.assembly import Variants
     from blockwright.parent import Parent
 
 Space = Mapping[SubBlock, Sequence[VariantSpec]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from blockwright.child.assembly import Variants, assemble
 from blockwright.child.modeling_blockwright import FFN
-from blockwright.models.stack import SEQUENCES_AT_ONCE
+from blockwright.models.stack import SEQUENCES_AT_ONCE, added_to
 from blockwright.variants import SubBlock, VariantSpec
 
 if TYPE_CHECKING:
@@ -29,12 +30,9 @@ class Replacements:
         stack = assemble(self.parent, self.library, {sub_block: spec}, self.variants)
         layer = stack.layer(sub_block.layer)
         arguments = stack.attention_arguments(stream.shape[1])
-        with torch.no_grad():
-            parts = [
-                layer.attend(part, **arguments) if sub_block.slot == "attention" else layer.feed(part)
-                for part in stream.split(SEQUENCES_AT_ONCE)
-            ]
-        return torch.zeros_like(stream) if parts[0] is None else torch.cat(parts)
+        part = partial(layer.attend, **arguments) if sub_block.slot == "attention" else layer.feed
+        added = added_to(stream, part)
+        return torch.zeros_like(stream) if added is None else added
 
     def outputs(
         self, sub_block: SubBlock, specs: Sequence[VariantSpec], stream: Tensor

@@ -17,7 +17,7 @@ from blockwright.events import emit
 from blockwright.files import write_atomically, write_json
 from blockwright.text.mixture import Source, furthest_behind, name_of, weights_of
 from blockwright.text.overlap import Overlap
-from blockwright.text.sequences import LESSON_CHARACTERS, Packed, encoded, packed
+from blockwright.text.sequences import LESSON_CHARACTERS, Packed, decoded, encoded, packed
 from blockwright.text.sources import refuse_what_is_no_source
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class _Supply:
 
     def sequences(self, length: int) -> Iterator[Packed]:
         for sequence in packed(self._documents(), length):
-            if str(self._tokenizer.decode(sequence.tokens, skip_special_tokens=True)) in self._unwanted:
+            if decoded(sequence.tokens, self._tokenizer) in self._unwanted:
                 self._dropped += 1
             else:
                 self.taken += 1

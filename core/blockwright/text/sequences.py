@@ -10,6 +10,7 @@ from blockwright.text.sources import documents
 from blockwright.text.sources.reading import Reading
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
 SAMPLE_CHARACTERS = (
@@ -54,6 +55,16 @@ def packed(documents: Iterable[list[int]], length: int) -> Iterator[Packed]:
             first = owners[0]
             yield Packed(tokens[:length], [owner - first for owner in owners[:length]])
             del tokens[:length], owners[:length]
+
+
+def first_tokens(sequences: Tensor, tokens: int | None) -> Tensor:
+    """The first sequences (sequences, seq) that hold so many tokens; all of them without a number."""
+    return sequences if tokens is None else sequences[: -(-tokens // sequences.shape[1])]
+
+
+def decoded(tokens: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
+    """The text of tokens, without those that no text has."""
+    return str(tokenizer.decode(tokens, skip_special_tokens=True))
 
 
 def _encode(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:

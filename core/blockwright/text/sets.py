@@ -12,7 +12,7 @@ from blockwright.errors import UserError
 from blockwright.events import emit
 from blockwright.text.mixture import Source, furthest_behind, weights_of
 from blockwright.text.overlap import Overlap
-from blockwright.text.sequences import sequences
+from blockwright.text.sequences import decoded, sequences
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,7 +91,7 @@ class _Reader:
         return sequences(source, self.tokenizer, self.settings.sequence_length, seed)
 
     def _text(self, sequence: Tokens) -> str:
-        return str(self.tokenizer.decode(sequence, skip_special_tokens=True))
+        return decoded(sequence, self.tokenizer)
 
     def _take(
         self, key: str, streams: Mapping[str, Iterator[Tokens]], weights: Mapping[str, float], wanted: int

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import load_file
 
-from blockwright.child.checkpoint import CheckpointSettings, open_child
+from blockwright.child.checkpoint import CheckpointSettings, open_child, stored_dtype
 from blockwright.parent import Parent, open_parent
 from blockwright.plugins import installed_plugins
 from blockwright.text.corpus import Corpus
@@ -26,7 +26,6 @@ from blockwright.training.speed import operations_per_token, peak_operations_per
 from blockwright.training.trainer import Trainer
 
 if TYPE_CHECKING:
-    from blockwright.models.sharding import DType
     from blockwright.models.stack import LayerStack
 
 HELDBACK = "heldback"  # the tensor in the file of held-back tokens, (sequences, seq)
@@ -60,7 +59,7 @@ class Distillation:
             feed,
             Judge(teacher, load_file(job.heldback)[HELDBACK], processes, feed.sequences_at_once),
             Checkpoints(job.directory / "checkpoints", processes, settings.keep),
-            BestChild(job.directory, parent, processes, CheckpointSettings(dtype=_stored_dtype(given))),
+            BestChild(job.directory, parent, processes, CheckpointSettings(dtype=stored_dtype(job.child))),
             self._rates(teacher, student, feed),
         )
         return Training(parts, job.directory, job.seed)
@@ -94,10 +93,3 @@ class Distillation:
         precision = self.job.settings.precision
         on_gpu = self.processes.device.type == "cuda"
         return torch.bfloat16 if precision == "bf16" or (precision == "auto" and on_gpu) else None
-
-
-def _stored_dtype(child: LayerStack) -> DType:
-    """The given child's own, in which better ones are stored as well."""
-    name = str(child.source.read("model.norm.weight").dtype).removeprefix("torch.")
-    stored: dict[str, DType] = {"bfloat16": "bfloat16", "float16": "float16"}
-    return stored.get(name, "float32")

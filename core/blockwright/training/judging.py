@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from blockwright.models.divergence import ROWS_AT_ONCE
+from blockwright.models.divergence import ROWS_AT_ONCE, kl_and_agreement
 from blockwright.training.batches import Batch
 from blockwright.training.distilling import Outputs, Student, Teacher, forward_of
 from blockwright.training.processes import Processes, reshard
@@ -75,6 +75,5 @@ def _sums(parent: Tensor, parent_weight: Tensor, child: Tensor, child_weight: Te
         for theirs, ours in pairs:
             p = functional.linear(theirs.float(), parent_weight).log_softmax(dim=-1)
             q = functional.linear(ours.float(), child_weight).log_softmax(dim=-1)
-            sums[0] += (p.exp() * (p - q)).sum(dim=-1).double().sum()
-            sums[1] += (p.argmax(dim=-1) == q.argmax(dim=-1)).sum()
+            sums += kl_and_agreement(p, q)
     return sums

@@ -15,9 +15,6 @@ from blockwright.plugins import hookimpl
 from blockwright.stages import Stage, StageContext, StageOptions, StageResult
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from blockwright.healing.block_distillation.children import OutputMoment
     from blockwright.healing.block_distillation.results import Record
     from blockwright.models.stack import LayerStack
 
@@ -86,26 +83,15 @@ class BlockDistillStage(Stage):
         return self.options
 
     def _trained(self, context: StageContext, child: LayerStack, way: str) -> tuple[LayerStack, Sequence[Record]]:
+        from blockwright.building.library import output_moments
         from blockwright.healing.block_distillation.children import COUPLED, DECOUPLED, ChildDistillation
         from blockwright.healing.texts import HealingTexts
 
         folder, parts = context.directory / WORK / way, COUPLED if way == "coupled" else DECOUPLED
-        moment = self._output_moment(context)
+        moment = output_moments(context, self._options.gradient_tokens, context.directory / WORK)
         distillation = ChildDistillation(context.parent.stack(), child, self._options, moment, context.seed, folder)
         texts = HealingTexts.of(context, self._options.tokens)
         return distillation.run(texts, parts), distillation.records()
-
-    def _output_moment(self, context: StageContext) -> OutputMoment:
-        """Reads E[g gᵀ] of one sub-block of the parent; all are measured before the first one is read."""
-        from functools import partial
-
-        from blockwright.building.library import measure_gradient_moments, read_gradient_moment
-        from blockwright.construction import LibrarySettings
-
-        settings = LibrarySettings(gradient_tokens=self._options.gradient_tokens)
-        folder: Path = context.directory / WORK
-        measure_gradient_moments(context.parent.stack(), context.tokens["calibration"], settings, folder, context.seed)
-        return partial(read_gradient_moment, folder)
 
 
 def _figures(way: str, records: Sequence[Record]) -> Iterator[tuple[str, float]]:

@@ -13,8 +13,6 @@ from blockwright.plugins import hookimpl
 from blockwright.stages import Stage, StageContext, StageOptions, StageResult
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor
 
     from blockwright.healing.refitting import Decision, RefitRule
@@ -87,13 +85,10 @@ class RefitStage(Stage):
 
     def _output_moments(self, context: StageContext) -> dict[SubBlock, Tensor]:
         """E[g gᵀ] at every sub-block's output of the parent; kept in the stage's folder for a run that is killed."""
-        from blockwright.building.library import measure_gradient_moments, read_gradient_moment
-        from blockwright.construction import LibrarySettings
+        from blockwright.building.library import output_moments
 
-        settings = LibrarySettings(gradient_tokens=self._options.gradient_tokens)
-        folder: Path = context.directory
-        measure_gradient_moments(context.parent.stack(), context.tokens["calibration"], settings, folder, context.seed)
-        return {sub_block: read_gradient_moment(folder, sub_block) for sub_block in context.parent.sub_blocks()}
+        moment = output_moments(context, self._options.gradient_tokens, context.directory)
+        return {sub_block: moment(sub_block) for sub_block in context.parent.sub_blocks()}
 
 
 def summary(decisions: Sequence[Decision]) -> list[str]:

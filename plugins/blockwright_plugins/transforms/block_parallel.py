@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt
 from blockwright.files import write_json
 from blockwright.fusion.windows import choose_windows
 from blockwright.plugins import hookimpl
+from blockwright.text.sequences import first_tokens
 from blockwright.transforms import DependencyTable, Transform, TransformContext, Transformed, TransformOptions
 
 if TYPE_CHECKING:
@@ -81,8 +82,7 @@ class BlockParallel(Transform):
 
         record = context.directory / "dependencies.json"
         if not record.exists():
-            calibration = context.tokens["calibration"]
-            tokens = calibration[: -(-self._options.tokens // calibration.shape[1])]
+            tokens = first_tokens(context.tokens["calibration"], self._options.tokens)
             write_json(record, block_dependencies(context.child, tokens, reach))
         found: Dependencies = json.loads(record.read_text())
         return found

@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt
 from blockwright.files import write_json
 from blockwright.fusion.splitting import SplitRule, split
 from blockwright.plugins import hookimpl
+from blockwright.text.sequences import first_tokens
 from blockwright.transforms import DependencyTable, Transform, TransformContext, Transformed, TransformOptions
 from blockwright.variants import SubBlock
 
@@ -83,8 +84,7 @@ class FFNFusion(Transform):
 
         record = context.directory / "dependencies.json"
         if not record.exists():
-            calibration = context.tokens["calibration"]
-            tokens = calibration[: -(-self._options.tokens // calibration.shape[1])]
+            tokens = first_tokens(context.tokens["calibration"], self._options.tokens)
             measured = ffn_dependencies(context.child, tokens, runs)
             write_json(record, [measured[run] for run in runs])
         return dict(zip(runs, json.loads(record.read_text()), strict=True))

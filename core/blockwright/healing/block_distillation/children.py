@@ -22,7 +22,7 @@ from blockwright.healing.block_distillation.results import (
 from blockwright.healing.block_distillation.settings import BlockDistillSettings
 from blockwright.healing.block_distillation.training import Training
 from blockwright.healing.texts import HealingTexts
-from blockwright.models.stack import SEQUENCES_AT_ONCE, LayerStack
+from blockwright.models.stack import LayerStack, added_to
 from blockwright.plugins import installed_plugins
 from blockwright.variants import MODULE_NAMES, NORM_NAMES, SLOTS, Slot, SubBlock
 
@@ -148,5 +148,6 @@ def _module(layer: DecoderLayer, slot: Slot) -> nn.Module | None:
 
 def _outputs(student: Student, stream: Tensor, arguments: Arguments) -> Tensor:
     """What a sub-block or a layer adds to all of a stream."""
-    with torch.no_grad():
-        return torch.cat([student.added(part, arguments) for part in stream.split(SEQUENCES_AT_ONCE)])
+    added = added_to(stream, lambda few: student.added(few, arguments))
+    assert added is not None, "a student always adds something, if only zeros"
+    return added

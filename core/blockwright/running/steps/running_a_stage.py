@@ -13,6 +13,7 @@ from blockwright.running.files import RunFiles
 from blockwright.running.steps.step import Step
 from blockwright.stages import Curve, Stage, StageContext, StageResult, StageText
 from blockwright.text.overlap import RUN_OF_WORDS, Overlap
+from blockwright.text.sequences import decoded
 from blockwright.text.sets import TextSettings
 
 JUDGES = ("heldback", "scoring")  # they decide what is kept, so nothing may be trained on them
@@ -53,7 +54,7 @@ def _judging_text(files: RunFiles, sequence_length: int) -> Overlap:
 def _texts(files: RunFiles, *sets: str, run: int = RUN_OF_WORDS) -> Overlap:
     tokenizer = files.parent.tokenizer()
     sequences = (sequence for name in sets for sequence in files.tokens[name].tolist())
-    return Overlap((str(tokenizer.decode(sequence, skip_special_tokens=True)) for sequence in sequences), run)
+    return Overlap((decoded(sequence, tokenizer) for sequence in sequences), run)
 
 
 def _finite(curve: Curve) -> list[tuple[int, float]]:

@@ -15,6 +15,7 @@ from blockwright.text.generating.output import Output, Progress
 from blockwright.text.generating.prompts import Prompt, prompts
 from blockwright.text.generating.sampling import Sampler
 from blockwright.text.generating.settings import SamplingSettings
+from blockwright.text.sequences import decoded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -66,12 +67,12 @@ def _sampled(
 
 
 def _record(prompt: Prompt, made: list[int], tokenizer: PreTrainedTokenizerBase) -> Record | None:
-    answer = str(tokenizer.decode(made, skip_special_tokens=True))
+    answer = decoded(made, tokenizer)
     if not answer.strip():
         return None
     if prompt.messages is not None:
         return {"messages": [*prompt.messages, {"role": "assistant", "content": answer}]}
-    return {"text": str(tokenizer.decode([*prompt.tokens, *made], skip_special_tokens=True))}
+    return {"text": decoded([*prompt.tokens, *made], tokenizer)}
 
 
 def _up_to(tokens: int, records: Iterable[tuple[Record, int]]) -> Iterator[tuple[Record, int]]:
