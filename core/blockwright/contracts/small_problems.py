@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
-from blockwright.join_rules import broken_joins
 from blockwright.problem import Apart, Ball, Choice, Feature, Join, JoinRule, Joint, Problem
 from blockwright.solution_rules import broken_rules, total
 
@@ -46,7 +45,7 @@ def _objectives(problem: Problem, variants: Variants) -> Iterator[float]:
     pairs = [(join.left, join.right) for join in problem.joins]
     for count in range(len(pairs) + 1):
         for joined in itertools.combinations(pairs, count):
-            if not any(broken_joins(problem, variants, joined)) and not broken_rules(problem, variants, joined):
+            if not broken_rules(problem, variants, joined):
                 yield total(problem, variants, joined)[0]
 
 

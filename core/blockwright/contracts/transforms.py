@@ -9,15 +9,11 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from blockwright.contracts.small_children import LAYERS, SKIPPED, small_child, small_tokens
 from blockwright.errors import UserError
 from blockwright.graph.as_dict import to_dict
 from blockwright.transforms import Transform, TransformContext, Transformed
-
-if TYPE_CHECKING:
-    pass
 
 
 def transform_makes_a_child_with_all_its_weights(transform: Transform) -> None:

@@ -60,7 +60,7 @@ def origin_of_recipe(record: Record, parent_folder: Path) -> Origin:
         _public_name(record.parent_name),
         str(parent.get("revision") or ""),
         licence_in(parent_folder) or _licence_of_package(str(parent.get("model", ""))),
-        stages=tuple(step.partition("-")[2] for step in record.stage_steps),
+        stages=tuple(step.partition("-")[2] for step in record.later.stages),
         texts=tuple(_public_name(str(source)) for source in sources),
         blockwright=str(record.versions.get("blockwright", "")),
     )

@@ -57,19 +57,13 @@ class FusedSource:
         self._gone = {layer for run in runs for layer in run.layers[1:]}
 
     def names(self) -> Iterable[str]:
-        return (name for name in self.source.names() if not self._is_gone(name))
+        return (name for name in self.source.names() if _place(name)[0] not in self._gone)
 
     def read(self, name: str) -> Tensor:
-        match = _IN_AN_FFN.fullmatch(name)
-        if match is None or int(match[1]) not in self._runs | dict.fromkeys(self._gone):
-            return self.source.read(name)
-        if self._is_gone(name):
+        layer, inside = _place(name)
+        if layer in self._gone:
             raise KeyError(name)
-        return self._joined(self._runs[int(match[1])], match[2])
-
-    def _is_gone(self, name: str) -> bool:
-        match = _IN_AN_FFN.fullmatch(name)
-        return match is not None and int(match[1]) in self._gone
+        return self._joined(self._runs[layer], inside) if layer in self._runs else self.source.read(name)
 
     def _joined(self, run: Run, inside: str) -> Tensor:
         if inside == f"{_NORM}.weight":
@@ -78,14 +72,20 @@ class FusedSource:
         return _JOINS[inside.removeprefix(f"{_FFN}.")](members)
 
     def _folded(self, layer: int, inside: str) -> Tensor:
-        """A member's tensor, in float64, where products of float32 are exact; gate and up take the norm's gain."""
-        tensor = self._member(layer, inside).double()
-        if inside in (f"{_FFN}.gate_proj.weight", f"{_FFN}.up_proj.weight"):
-            tensor = tensor * self._member(layer, f"{_NORM}.weight").to(tensor.dtype)
-        return tensor
+        """A member's tensor; gate and up take the norm's gain, in float64, where products of float32 are exact."""
+        tensor = self._member(layer, inside)
+        if inside not in (f"{_FFN}.gate_proj.weight", f"{_FFN}.up_proj.weight"):
+            return tensor
+        return tensor.double() * self._member(layer, f"{_NORM}.weight").double()
 
     def _member(self, layer: int, inside: str) -> Tensor:
         return self.source.read(f"model.layers.{layer}.{inside}")
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Its layer and its name inside that; layer -1 for what belongs to no FFN."""
+    match = _IN_AN_FFN.fullmatch(name)
+    return (-1, name) if match is None else (int(match[1]), match[2])
 
 
 def _by_rows(members: Sequence[Tensor]) -> Tensor:
@@ -97,7 +97,7 @@ def _by_columns(members: Sequence[Tensor]) -> Tensor:
 
 
 def _summed(members: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(members)).sum(dim=0)
+    return torch.stack(list(members)).double().sum(dim=0)
 
 
 _JOINS: dict[str, Callable[[Sequence[Tensor]], Tensor]] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from blockwright.errors import UserError
+from blockwright.errors import UserError, first_line
 
 LONGEST_TEXT, DEEPEST, MOST_NODES = 256 * 1024, 40, 50_000  # characters, levels, nodes with aliases written out
 
@@ -31,7 +31,7 @@ def load_yaml(text: str, file: Path | str) -> object:
     except yaml.MarkedYAMLError as error:
         raise UserError(f"{file}:{_line_of_error(error)}: is no YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError) as error:  # a control character, or a date that is none
-        raise UserError(f"{file}:1: is no YAML: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{file}:1: is no YAML: {first_line(error)}") from None
 
 
 def read_yaml(file: Path) -> object:

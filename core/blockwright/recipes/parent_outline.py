@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from blockwright.errors import UserError, did_you_mean
+from blockwright.errors import UserError, did_you_mean, first_line
 from blockwright.models.quiet import quiet_transformers
 from blockwright.parent import ModelFamily, Parent, ParentSettings, describe_parent, locate, open_parent
 
@@ -48,7 +48,7 @@ def _config(place: Path | str, settings: ParentSettings) -> PreTrainedConfig:
                 place, gguf_file=settings.gguf_file, revision=settings.revision, trust_remote_code=False
             )
     except (OSError, ValueError) as error:
-        raise UserError(f"parent.model: '{settings.model}' cannot be opened ({str(error).splitlines()[0]})") from None
+        raise UserError(f"parent.model: '{settings.model}' cannot be opened ({first_line(error)})") from None
     return config
 
 

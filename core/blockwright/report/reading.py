@@ -13,7 +13,7 @@ from typing import TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from blockwright.errors import UserError
+from blockwright.errors import UserError, first_line
 from blockwright.report.records import (
     ChildConfig,
     Costs,
@@ -26,6 +26,7 @@ from blockwright.report.records import (
 )
 from blockwright.running.directory import RunDirectory, read_record
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
+from blockwright.running.later_steps import LaterSteps
 from blockwright.running.log import LOG
 
 Value = TypeVar("Value")
@@ -62,28 +63,16 @@ class Record:
         parent = section if isinstance(section, dict) else {}
         return str(parent.get("gguf_file") or parent.get("model") or "an unnamed parent")
 
-    @property
-    def transform_steps(self) -> tuple[str, ...]:
-        return _numbered(self.recipe.get("transforms"), 6)
-
-    @property
-    def stage_steps(self) -> tuple[str, ...]:
-        return _numbered(self.recipe.get("stages"), 6 + len(self.transform_steps))
+    @cached_property
+    def later(self) -> LaterSteps:
+        """The steps after the build that the recipe asks for."""
+        return LaterSteps.of(*(_names_listed(self.recipe.get(key)) for key in ("transforms", "stages", "exports")))
 
     @property
     def steps(self) -> tuple[str, ...]:
         """All that the recipe asks for, in order."""
-        made = (PARENT, LIBRARY, SCORES, COSTS, SOLVE, BUILD, *self.transform_steps, *self.stage_steps)
-        return (*made, self.evaluation_step, *self.export_steps)
-
-    @property
-    def evaluation_step(self) -> str:
-        return f"{6 + len(self.transform_steps) + len(self.stage_steps):02d}-evaluation"
-
-    @property
-    def export_steps(self) -> tuple[str, ...]:
-        first = 7 + len(self.transform_steps) + len(self.stage_steps)
-        return _numbered(self.recipe.get("exports"), first, "export-")
+        made, later = (PARENT, LIBRARY, SCORES, COSTS, SOLVE, BUILD), self.later
+        return (*made, *later.transforms, *later.stages, later.evaluation, *later.exports)
 
     @cached_property
     def seconds(self) -> Mapping[str, float]:
@@ -129,23 +118,23 @@ class Record:
     @cached_property
     def transforms(self) -> Mapping[str, TransformOutcome]:
         """What the finished transforms did, by step."""
-        found = {step: self._of(step, "transform.json", TransformOutcome) for step in self.transform_steps}
+        found = {step: self._of(step, "transform.json", TransformOutcome) for step in self.later.transforms}
         return {step: outcome for step, outcome in found.items() if outcome}
 
     @cached_property
     def stages(self) -> Mapping[str, StageOutcome]:
         """What the finished stages say of themselves, by step."""
-        found = {step: self._of(step, "stage.json", StageOutcome) for step in self.stage_steps}
+        found = {step: self._of(step, "stage.json", StageOutcome) for step in self.later.stages}
         return {step: outcome for step, outcome in found.items() if outcome}
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
-        return self._of(self.evaluation_step, "evaluation.json", Evaluation)
+        return self._of(self.later.evaluation, "evaluation.json", Evaluation)
 
     @cached_property
     def exports(self) -> Mapping[str, ExportOutcome]:
         """What is ready to serve, by step."""
-        found = {step: self._of(step, "export.json", ExportOutcome) for step in self.export_steps}
+        found = {step: self._of(step, "export.json", ExportOutcome) for step in self.later.exports}
         return {step: outcome for step, outcome in found.items() if outcome}
 
     @cached_property
@@ -179,9 +168,9 @@ class Record:
         try:
             return TypeAdapter(kind).validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
-            reason = str(error).splitlines()[0]
+            folder = self.directory / step
             raise UserError(
-                f"{path}: cannot be read ({reason}); remove {self.directory / step} and type `blockwright run` again"
+                f"{path}: cannot be read ({first_line(error)}); remove {folder} and type `blockwright run` again"
             ) from error
 
 
@@ -189,11 +178,6 @@ def _names_listed(entries: object) -> list[str]:
     """Of a section that lists plugins by name, each with its options or without."""
     listed = entries if isinstance(entries, list) else []
     return [str(next(iter(entry))) if isinstance(entry, dict) else str(entry) for entry in listed]
-
-
-def _numbered(entries: object, first: int, prefix: str = "") -> tuple[str, ...]:
-    """The names of such a section as steps from the number `first` on."""
-    return tuple(f"{number:02d}-{prefix}{name}" for number, name in enumerate(_names_listed(entries), first))
 
 
 def _events(path: Path) -> Iterator[Mapping[str, object]]:

@@ -16,7 +16,7 @@ from blockwright.report import write_report
 from blockwright.running.directory import RunDirectory
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, RunFiles
 from blockwright.running.log import LOG, logged_to
-from blockwright.running.step_keys import evaluation_step, export_steps, plan_keys, stage_steps, transform_steps
+from blockwright.running.step_keys import later_steps, plan_keys
 from blockwright.running.steps.building_the_child import BuildStep
 from blockwright.running.steps.building_the_library import LibraryStep
 from blockwright.running.steps.evaluating import EvaluationStep
@@ -60,15 +60,16 @@ def plan_steps(checked: CheckedRecipe) -> tuple[Step, ...]:
 
 def _after_the_build(checked: CheckedRecipe, keys: Mapping[str, str]) -> Iterator[Step]:
     previous, recipe = None, checked.recipe
-    for name, transform in zip(transform_steps(recipe), checked.made.transforms, strict=True):
+    later = later_steps(recipe)
+    for name, transform in zip(later.transforms, checked.made.transforms, strict=True):
         cost_model = checked.made.cost_model
         yield TransformStep(name, keys[name], transform, previous, cost_model, recipe.scenario, recipe.seed)
         previous = name
-    for name, stage in zip(stage_steps(checked.recipe), checked.made.stages, strict=True):
-        yield StageStep(name, keys[name], stage, previous, checked.recipe.text, checked.recipe.seed)
+    for name, stage in zip(later.stages, checked.made.stages, strict=True):
+        yield StageStep(name, keys[name], stage, previous, recipe.text, recipe.seed)
         previous = name
-    yield EvaluationStep(evaluation_step(checked.recipe), keys[evaluation_step(checked.recipe)], previous)
-    for name, exporter in zip(export_steps(checked.recipe), checked.made.exports, strict=True):
+    yield EvaluationStep(later.evaluation, keys[later.evaluation], previous)
+    for name, exporter in zip(later.exports, checked.made.exports, strict=True):
         yield ExportStep(name, keys[name], exporter, previous)
 
 

@@ -12,6 +12,7 @@ from blockwright.recipes.parent_outline import fingerprint
 from blockwright.recipes.recipe import Recipe
 from blockwright.running.directory import step_key
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
+from blockwright.running.later_steps import LaterSteps
 from blockwright.running.versions import version_of
 from blockwright.sharing.parcel import MANIFEST
 from blockwright.stages import StageOptions
@@ -20,25 +21,9 @@ if TYPE_CHECKING:
     from blockwright.recipes.checking import CheckedRecipe
 
 
-def transform_steps(recipe: Recipe) -> tuple[str, ...]:
-    """`06-ffn-fusion`, `07-…`: one for each transform."""
-    return tuple(f"{number:02d}-{name}" for number, (name, _) in enumerate(recipe.transform_sections, 6))
-
-
-def stage_steps(recipe: Recipe) -> tuple[str, ...]:
-    """`06-refit`, `07-…`: one for each stage, after the transforms."""
-    first = 6 + len(recipe.transforms)
-    return tuple(f"{number:02d}-{name}" for number, (name, _) in enumerate(recipe.stage_sections, first))
-
-
-def evaluation_step(recipe: Recipe) -> str:
-    return f"{6 + len(recipe.transforms) + len(recipe.stages):02d}-evaluation"
-
-
-def export_steps(recipe: Recipe) -> tuple[str, ...]:
-    """`08-export-vllm`, …: one for each export, after the evaluation that the model card tells."""
-    first = int(evaluation_step(recipe).partition("-")[0]) + 1
-    return tuple(f"{number:02d}-export-{name}" for number, (name, _) in enumerate(recipe.export_sections, first))
+def later_steps(recipe: Recipe) -> LaterSteps:
+    sections = recipe.transform_sections, recipe.stage_sections, recipe.export_sections
+    return LaterSteps.of(*([name for name, _ in section] for section in sections))
 
 
 def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
@@ -66,16 +51,14 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
         SOLVE, {"solver": recipe.solver, "search": recipe.search}, inputs, [recipe.solver.name, *recipe.search.starts]
     )
     keys[BUILD] = make(BUILD, {}, [keys[LIBRARY], keys[SOLVE]])
-    last = keys[BUILD]
-    for step, (name, options) in zip(transform_steps(recipe), recipe.transform_sections, strict=True):
+    last, later = keys[BUILD], later_steps(recipe)
+    for step, (name, options) in zip(later.transforms, recipe.transform_sections, strict=True):
         last = keys[step] = make(step, options, [last], [name])
-    for step, (name, options), stage in zip(
-        stage_steps(recipe), recipe.stage_sections, checked.made.stages, strict=True
-    ):
+    for step, (name, options), stage in zip(later.stages, recipe.stage_sections, checked.made.stages, strict=True):
         last = keys[step] = make(step, _decisive(options, stage.options), [last], [name])
-    step = evaluation_step(recipe)
+    step = later.evaluation
     keys[step] = make(step, {}, [keys[PARENT], keys[BUILD], last])
-    for export, (name, options) in zip(export_steps(recipe), recipe.export_sections, strict=True):
+    for export, (name, options) in zip(later.exports, recipe.export_sections, strict=True):
         keys[export] = make(export, options, [last, keys[step]], [name])
     return keys
 

@@ -10,6 +10,7 @@ from blockwright.pictures.strip import Strip, strip_of
 from blockwright.plugins import installed_plugins
 from blockwright.problem import Solution
 from blockwright.running.directory import STARTED
+from blockwright.running.files import SOLVE
 from blockwright.terminal.curves import curve_tables, last_values
 from blockwright.terminal.resources import as_resource, as_share, told_as
 from blockwright.terminal.tables import Summary, Table, as_duration
@@ -19,20 +20,22 @@ MEASURES = ("kl_nats_per_token", "top1_agreement", "parent_perplexity", "child_p
 
 def run_summary(run: Run) -> Summary:
     """Steps, size and quality, as far as the run has come."""
-    tables = [_step_table(run)]
-    data: dict[str, object] = {"directory": str(run.directory), "steps": run.steps}
+    steps, transforms, curves = run.steps, run.transforms, last_values(run)
+    tables = [_step_table(run, steps)]
+    data: dict[str, object] = {"directory": str(run.directory), "steps": steps}
     strip = None
-    if "04-solve" in run.steps:
-        tables += solution_tables(run, run.solution)
-        strip = strip_of_solution(run, run.solution)
-        data["solution"] = asdict(run.solution)
-    if strip is not None and run.transforms:
-        strip = strip.joining(parts for record in run.transforms.values() for parts in _joined(record))
-        tables.append(_transform_table(run.transforms))
-        data["transforms"] = dict(run.transforms)
-    data["curves"] = last_values(run)
-    tables += curve_tables(last_values(run))
-    evaluation = run.evaluation if any(step.endswith("-evaluation") for step in run.steps) else None
+    if SOLVE in steps:
+        solution = run.solution
+        tables += solution_tables(run, solution)
+        strip = strip_of_solution(run, solution)
+        data["solution"] = asdict(solution)
+    if strip is not None and transforms:
+        strip = strip.joining(parts for record in transforms.values() for parts in _joined(record))
+        tables.append(_transform_table(transforms))
+        data["transforms"] = dict(transforms)
+    data["curves"] = curves
+    tables += curve_tables(curves)
+    evaluation = run.evaluation if any(step.endswith("-evaluation") for step in steps) else None
     if evaluation is None:
         goes_on = f"The run is not finished; `blockwright run {run.directory / 'recipe.yaml'}` goes on."
         return Summary(data, tables, [goes_on], strip)
@@ -107,9 +110,9 @@ def _variant_table(variants: Mapping[str, str]) -> Table:
     return Table("Variants", ("slot", "variant", "sub-blocks"), rows)
 
 
-def _step_table(run: Run) -> Table:
+def _step_table(run: Run, steps: Mapping[str, float]) -> Table:
     begun = [path.parent.name for path in sorted(run.directory.glob(f"*/{STARTED}"))]
-    rows = [(step, as_duration(run.steps[step]) if step in run.steps else "begun") for step in begun]
+    rows = [(step, as_duration(steps[step]) if step in steps else "begun") for step in begun]
     return Table(str(run.directory), ("step", "time"), rows)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from blockwright.child.modeling_blockwright import BlockwrightForCausalLM
 from blockwright.healing.fused_divergence import fused_divergence
 from blockwright.healing.hidden_states import hidden_state_loss, layer_map
+from blockwright.models.devices import computing_in
 from blockwright.training.batches import Batch
 from blockwright.training.models import config_of
 from blockwright.training.settings import LossWeights
@@ -124,8 +125,3 @@ def forward_of(teacher: Teacher, batch: Batch) -> Outputs:
     with torch.no_grad():
         outputs: Outputs = teacher(batch)
     return outputs
-
-
-def computing_in(dtype: torch.dtype | None, device: torch.device) -> torch.autocast:
-    """Autocast of matrix products, or nothing."""
-    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)

@@ -13,6 +13,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 
+from blockwright.models.devices import best_device
+
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
 
@@ -43,7 +45,7 @@ class Processes:
 
 def one_process() -> Processes:
     """This one alone, on its GPU where it has one."""
-    return Processes(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return Processes(best_device())
 
 
 @contextmanager

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from blockwright.training.settings import TrainingSettings
+if TYPE_CHECKING:
+    from blockwright.training.settings import TrainingSettings
+
+
+def cosine(step: int, steps: int) -> float:
+    """The share of the full rate that is left after so many of the steps that take it to nothing: from 1 down to 0."""
+    return 0.5 * (1 + math.cos(math.pi * (step / max(steps, 1))))
 
 
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
@@ -12,6 +19,5 @@ def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
     warmup = round(settings.warmup * steps)
     if step <= warmup:
         return settings.learning_rate * step / warmup
-    passed = (step - warmup) / max(steps - warmup, 1)
-    falling = 0.5 * (1 + math.cos(math.pi * passed))
+    falling = cosine(step - warmup, steps - warmup)
     return settings.learning_rate * (settings.min_learning_rate + (1 - settings.min_learning_rate) * falling)

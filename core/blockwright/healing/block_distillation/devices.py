@@ -7,13 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-
-def best_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+from blockwright.models.devices import computing_in
 
 
 def computing_on(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    return computing_in(torch.bfloat16 if device.type == "cuda" else None, device)
 
 
 def moved(value: object, device: torch.device) -> object:

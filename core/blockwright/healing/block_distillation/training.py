@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from blockwright.events import emit
 from blockwright.healing.block_distillation.checkpoints import read_checkpoint, write_checkpoint
-from blockwright.healing.block_distillation.devices import best_device
 from blockwright.healing.block_distillation.lessons import Batches, Examples, Lesson, Measure, Student, trainable
 from blockwright.healing.block_distillation.settings import BlockDistillSettings
+from blockwright.models.devices import best_device
+from blockwright.training.schedule import cosine
 
 PLAIN = Measure()
 
@@ -127,8 +128,8 @@ class Training:
     def rate(self, step: int) -> float:
         """Up from almost nothing over the warmup, then down a cosine to nothing."""
         warmup = max(1, round(self.settings.warmup * self.steps))
-        rising, falling = (step + 1) / warmup, (step + 1 - warmup) / max(1, self.steps - warmup + 1)
-        shape = rising if step < warmup else (1 + math.cos(math.pi * falling)) / 2
+        falling = cosine(step + 1 - warmup, self.steps + 1 - warmup)
+        shape = (step + 1) / warmup if step < warmup else falling
         return self.settings.learning_rate * shape
 
     def _live(self) -> list[Pupil]:

@@ -21,7 +21,9 @@ class Sampler:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        from blockwright.models.devices import best_device
+
+        self.device = best_device().type
         dtype = torch.bfloat16 if self.device == "cuda" else torch.float32
         with quiet_transformers():
             self.tokenizer = AutoTokenizer.from_pretrained(directory)

@@ -25,12 +25,13 @@ def documents(source: str, reading: Reading) -> Iterator[str]:
     kind, _, argument = source.partition(":")
     if kind in SOURCES:
         return SOURCES[kind](argument, reading)
-    if not files.matching(source):
+    found = files.matching(source)
+    if not found:
         raise UserError(
             f"text: '{source}' is no source of text and no file, folder or glob of {', '.join(files.SUFFIXES)}"
             f"{did_you_mean(kind, SOURCES)}"
         )
-    return files.read(source, reading)
+    return files.read(source, found, reading)
 
 
 def refuse_what_is_no_source(source: str) -> None:

@@ -28,11 +28,11 @@ def matching(source: str) -> list[Path]:
     return sorted(file for file in found if file.name.endswith(SUFFIXES) and file.is_file())
 
 
-def read(source: str, reading: Reading) -> Iterator[str]:
-    """A plain file is one document; each record of the others is one. Files of any size, as they are asked for."""
+def read(source: str, found: Sequence[Path], reading: Reading) -> Iterator[str]:
+    """Of the files that match: a plain one is one document, each record of the others too. Any size, as asked for."""
     name, options = split_options(source)
     refuse_unknown(options, ("field",), name)
-    return _documents(matching(source), options.get("field"), reading)
+    return _documents(found, options.get("field"), reading)
 
 
 def _documents(files: Sequence[Path], field: str | None, reading: Reading) -> Iterator[str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import get_args
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from blockwright.errors import UserError
 from blockwright.plugins import hookimpl
-from blockwright.problem import Feature, Infeasible, Problem, Solution, Solver, SolverOptions
+from blockwright.problem import Infeasible, Problem, Solution, Solver, SolverOptions
 from blockwright.solution_rules import ROUNDING
 from blockwright_plugins.solvers.highs.checking import refuse_what_is_not_a_number
 from blockwright_plugins.solvers.highs.engine import Engine
@@ -33,7 +32,9 @@ class HighsSolver(Solver):
     name = "highs"
     Options = HighsOptions
     exact = True
-    supports = frozenset(get_args(Feature))
+    supports = frozenset(
+        {"floors", "groups", "joints", "joins", "forced", "forbidden", "ball", "apart", "several_limits"}
+    )
 
     def solve(self, problem: Problem) -> Solution:
         """Raises Infeasible with the least of each resource (the most, where it has a floor) that the rest allows."""
