@@ -21,7 +21,8 @@ def strip_of_config(config: BlockwrightConfig) -> Strip:
     def row(slot: Slot) -> tuple[Cell, ...]:
         return tuple(_cell(config, layer, parent[layer.index], slot, whole[slot]) for layer in layers_of(config))
 
-    return Strip(row("attention"), row("ffn"))
+    windows = tuple(range(first, last + 1) for first, last in config.parallel_windows or ())
+    return Strip(row("attention"), row("ffn"), parallel=windows)
 
 
 def parameters(config: BlockwrightConfig) -> int:

@@ -27,7 +27,7 @@ def export_child(exporter: Exporter, child: Path, destination: Path, origin: Ori
     if destination.exists():
         raise UserError(f"{destination}: is there already; name a folder that is not")
     with write_directory_atomically(destination) as beside:
-        context = ExportContext(child, beside, destination)
+        context = ExportContext(child, beside, destination.absolute())
         exported = exporter.export(context)
         write_card(context, config, origin, exporter.name, exported)
         copy_licences(child, beside)

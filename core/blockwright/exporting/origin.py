@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blockwright.terminal.resources import as_resource, as_share, told_as
+from blockwright.terminal.resources import cost_rows
 
 if TYPE_CHECKING:
     from blockwright.report.reading import Record
@@ -61,7 +61,7 @@ def origin_of_recipe(record: Record, parent_folder: Path) -> Origin:
         str(parent.get("revision") or ""),
         licence_in(parent_folder) or _licence_of_package(str(parent.get("model", ""))),
         stages=tuple(step.partition("-")[2] for step in record.later.stages),
-        texts=tuple(_public_name(str(source)) for source in sources),
+        texts=tuple(map(public_source, sources)),
         blockwright=str(record.versions.get("blockwright", "")),
     )
 
@@ -105,7 +105,13 @@ def _licence_of_package(model: str) -> str:
 def _public_name(name: str) -> str:
     """A hub's id as it is; of a path on this machine only the last part."""
     looks_like_an_id = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) is not None and not name.startswith((".", "/"))
-    return name if looks_like_an_id or ":" in name else Path(name).name
+    is_a_source = ":" in name and not name.startswith(("/", ".", "~"))
+    return name if looks_like_an_id or is_a_source else Path(name).name
+
+
+def public_source(source: object) -> str:
+    """Of a name, or of `{source: NAME, weight: 2}`."""
+    return _public_name(str(source.get("source") if isinstance(source, dict) else source))
 
 
 def _costs(record: Record) -> list[Cost]:
@@ -113,14 +119,4 @@ def _costs(record: Record) -> list[Cost]:
         return []
     budget, parent = record.recipe.get("budget"), record.costs.parent
     written = budget if isinstance(budget, dict) else {}
-    return [
-        Cost(
-            told_as(name),
-            as_resource(name, taken),
-            as_resource(name, parent[name]),
-            as_share(name, taken, parent[name]),
-            str(written.get(told_as(name), "")),
-        )
-        for name, taken in record.search.solution.costs.items()
-        if name in parent
-    ]
+    return [Cost(*row, str(written.get(row[0], ""))) for row in cost_rows(record.search.solution.costs, parent)]

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from blockwright.errors import UserError
 from blockwright.exporters import Exported, Exporter
 from blockwright.exporting.origin import Origin, origin_of_folder, origin_of_recipe, origin_of_run
-from blockwright.recipes.mistakes import mistakes_of
+from blockwright.recipes.plugin_sections import make_plugin
 
 if TYPE_CHECKING:
     from blockwright.api import Run
@@ -35,12 +33,11 @@ def make_exporter(name: str, options: Sequence[str] = ()) -> Exporter:
     from blockwright.plugins import installed_plugins
     from blockwright.recipes.reading import parse_overrides
 
-    found = installed_plugins().exporter(name)
     given = {".".join(map(str, option.path)): option.value for option in parse_overrides(options)}
-    try:
-        return found(found.Options.model_validate(given))
-    except ValidationError as error:
-        raise UserError(*(f"{one.dotted}: {one.message}" for one in mistakes_of(error, found.Options))) from None
+    made, mistakes = make_plugin(installed_plugins().exporters, "exporter", name, given, ())
+    if made is None:
+        raise UserError(*(f"{one.dotted}: {one.message}" if one.path else one.message for one in mistakes))
+    return made
 
 
 def find_child(name: str) -> tuple[Path, Origin]:

@@ -34,6 +34,8 @@ class TargetedSpace:
 
 def space_for_targets(space: Space, exporters: Sequence[Exporter], parent: Parent, variants: Variants) -> TargetedSpace:
     """Asks each exporter about the parent and about the layer that each single replacement makes."""
+    if not exporters:
+        return TargetedSpace(space, (), ())
     mistakes = [
         Mistake(("exports", index, exporter.name), f"{reason}; no child of this parent can be written for it")
         for index, exporter in enumerate(exporters)

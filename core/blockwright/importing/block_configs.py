@@ -78,6 +78,8 @@ def _refusals(config: Config) -> Iterator[str]:
         yield f"model_type: '{config.get('model_type')}' is none of {', '.join(FAMILIES)}"
     if config.get("quantization_config"):
         yield "quantization_config: its weights are quantised; name the unquantised checkpoint"
+    if config.get("sliding_window") and config.get("use_sliding_window", config.get("model_type") == "mistral"):
+        yield "sliding_window: windows of attention cannot be taken in"
 
 
 def _of_layer(index: int, block: Block) -> Iterator[str]:

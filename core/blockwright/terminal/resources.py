@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from blockwright.terminal.tables import as_bytes, as_count
 
 PER_TOKEN = "ms_per_token"  # what adds up, in place of tokens per second
@@ -20,6 +22,15 @@ def as_resource(name: str, value: float) -> str:
     if kind == PER_TOKEN:
         return as_count(1e3 / value) if value else "any number of"
     return f"{value:.4g} ms" if kind.endswith("_ms") else as_count(value)
+
+
+def cost_rows(taken: Mapping[str, float], parent: Mapping[str, float]) -> list[tuple[str, str, str, str]]:
+    """Each resource in words: its name, what a child takes, what the parent takes, and the share."""
+    return [
+        (told_as(name), as_resource(name, value), as_resource(name, parent[name]), as_share(name, value, parent[name]))
+        for name, value in taken.items()
+        if name in parent
+    ]
 
 
 def as_share(name: str, child: float, parent: float) -> str:

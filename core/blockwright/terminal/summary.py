@@ -12,7 +12,7 @@ from blockwright.problem import Solution
 from blockwright.running.directory import STARTED
 from blockwright.running.files import SOLVE
 from blockwright.terminal.curves import curve_tables, last_values
-from blockwright.terminal.resources import as_resource, as_share, told_as
+from blockwright.terminal.resources import cost_rows
 from blockwright.terminal.tables import Summary, Table, as_duration
 
 MEASURES = ("kl_nats_per_token", "top1_agreement", "parent_perplexity", "child_perplexity")
@@ -87,16 +87,7 @@ def strip_of_solution(run: Run, solution: Solution) -> Strip:
 def solution_tables(run: Run, solution: Solution) -> list[Table]:
     """What the child takes beside the parent, and which variants it has."""
     parent = run.files.prices().parent
-    rows = [
-        (
-            told_as(name),
-            as_resource(name, taken),
-            as_resource(name, parent[name]),
-            as_share(name, taken, parent[name]),
-        )
-        for name, taken in solution.costs.items()
-        if name in parent
-    ]
+    rows = cost_rows(solution.costs, parent)
     return [Table("Child", ("resource", "child", "parent", "share"), rows), _variant_table(solution.variants)]
 
 

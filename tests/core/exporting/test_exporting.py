@@ -15,7 +15,7 @@ from blockwright.exporters import ChildLayer, ExportContext, Exported, Exporter,
 from blockwright.exporting.architecture import parameters, strip_of_config
 from blockwright.exporting.exporting import export_child
 from blockwright.exporting.layers import layers_of
-from blockwright.exporting.origin import Cost, Origin, licence_in
+from blockwright.exporting.origin import Cost, Origin, licence_in, public_source
 
 CONFIG = BlockwrightConfig(
     vocab_size=32, hidden_size=16, intermediate_size=24, num_hidden_layers=4, num_attention_heads=4,
@@ -142,3 +142,22 @@ def test_the_strip_is_that_of_the_weights() -> None:
     assert strip.attention[3].share == pytest.approx(5 / 6)
     model = BlockwrightForCausalLM(CONFIG)
     assert parameters(CONFIG) == model.num_parameters()
+
+
+def test_the_command_of_the_card_is_whole_where_the_folder_is_called_like_a_word_of_it(
+    listing: ListingExporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = write(tmp_path / "child", without_linear())
+    monkeypatch.chdir(tmp_path)
+    export_child(listing, child, Path("cat"), ORIGIN)
+    assert "\ncat ./layers.txt\n" in (tmp_path / "cat" / "README.md").read_text()
+
+
+def test_layers_side_by_side_are_drawn_so() -> None:
+    config = without_linear(parallel_windows=[[1, 2]])
+    assert strip_of_config(config).parallel == (range(1, 3),)
+
+
+def test_no_path_of_this_machine_is_told() -> None:
+    sources = [{"source": "/home/me/x.jsonl", "weight": 2}, "/home/me/a:b.txt", "pydoc:modules"]
+    assert [public_source(source) for source in sources] == ["x.jsonl", "a:b.txt", "pydoc:modules"]

@@ -80,6 +80,7 @@ def test_positions_of_old_and_new_configs_are_read_alike() -> None:
     [
         ({"model_type": "nemotron_h"}, "model_type: 'nemotron_h' is none of nemotron-nas, llama"),
         ({"quantization_config": {"bits": 4}}, "its weights are quantised"),
+        ({"model_type": "mistral", "sliding_window": 4096}, "sliding_window: windows of attention"),
         ({"block_configs": None}, "has no block_configs"),
         ({"num_hidden_layers": 3}, "has 80 entries for 3 layers"),
         ({"attention": {"mamba": {"state_dim": 1}}}, "block_configs.7.attention.mamba: this kind of attention"),
