@@ -40,7 +40,7 @@ class Trainer:
             [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
             lr=settings.learning_rate,
             betas=settings.betas,
-            fused=processes.device.type == "cuda",
+            fused=True,
         )
 
     def step(self, batches: Sequence[Batch], learning_rate: float) -> StepFigures:

@@ -111,7 +111,7 @@ def _notes(way: str, records: Sequence[Record]) -> list[str]:
     before, after = (sum(getattr(one, key).judged for one in records) for key in ("before", "after"))
     plain = [sum(getattr(one, key).plain for one in records) / len(records) for key in ("before", "after")]
     return [
-        f"{way}: {len(better)} of {len(records)} became better, leaving {100 * after / before:.1f}% of their loss on "
+        f"{way}: {len(better)} of {len(records)} became better, leaving {100 * after / before if before else 100:.1f}% of their loss on "
         "held-back text as the output sees it",
         f"{way}: MSE(o_parent, o_child) / MSE(o_parent, 0) there went from {plain[0]:.4g} to {plain[1]:.4g} on average",
     ]

@@ -118,6 +118,7 @@ class Batches:
         self._apart, (sequences, length) = lesson.tokens_apart, stream.shape[:2]
         self._units = sequences * length if self._apart else sequences
         self._at_once = min(self._units, tokens if self._apart else max(1, tokens // length))
+        self.tokens_per_step = self._at_once if self._apart else self._at_once * length
         self._order: tuple[int, Tensor] | None = None
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:

@@ -95,9 +95,9 @@ class Training:
         self.pupils = {label: Pupil(student, settings) for label, student in self.lesson.students.items()}
         self._told = _told(lesson, settings, seed)
         self.batches = Batches(lesson, settings.batch_tokens, seed)
-        self.steps = math.ceil(settings.tokens / settings.batch_tokens)
+        self.steps = math.ceil(settings.tokens / self.batches.tokens_per_step)
         tokens = lesson.calibration.stream[..., 0].numel()
-        self._scale = settings.batch_tokens * self._total(lesson.calibration, self.lesson.training) / tokens
+        self._scale = self.batches.tokens_per_step * self._total(lesson.calibration, self.lesson.training) / tokens
         self._nothing = self._total(lesson.heldback, PLAIN)
         self.tokens_per_s = 0.0
 
@@ -111,7 +111,7 @@ class Training:
             if not self._live():
                 break
             self._step(step)
-            self.tokens_per_s = (step + 1 - first) * self.settings.batch_tokens / (time.perf_counter() - start)
+            self.tokens_per_s = (step + 1 - first) * self.batches.tokens_per_step / (time.perf_counter() - start)
         return {label: pupil.outcome() for label, pupil in self.pupils.items()}
 
     def _step(self, step: int) -> None:
