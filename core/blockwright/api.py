@@ -38,6 +38,7 @@ class Run:
         assert isinstance(stored, dict)
         unproven = {"bound": -math.inf, "gap": math.inf}
         proof = {name: unproven[name] if stored[name] is None else stored[name] for name in unproven}
+        proof["joined"] = self.files.joined()
         return Solution(**{**stored, **proof}, seconds=self.steps[SOLVE])
 
     @property

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from blockwright.graph.block_graph import BlockGraph
     from blockwright.models.stack import LayerStack
+    from blockwright.problem import Joined
 
 
 class TransformOptions(BaseModel):
@@ -28,7 +29,7 @@ class TransformContext:
     """The child, read a layer at a time, its block graph, and token sets by name, each (sequences, seq).
 
     `tokens` holds `calibration`, `scoring` and `heldback`; the last one judges the transform. What a killed run should
-    find again is kept in `directory`.
+    find again is kept in `directory`. `joined` has the FFNs that the search has chosen to join, pair by pair.
     """
 
     child: LayerStack
@@ -36,6 +37,17 @@ class TransformContext:
     tokens: Mapping[str, Tensor]
     directory: Path
     seed: int
+    joined: Joined = ()
+
+
+@dataclass(frozen=True)
+class JoinLimits:
+    """What a transform can make of FFNs that the search chooses to join: `max_width` channels in one at most;
+    `exclude_last` leaves the last FFN of a run as it is; `leading` lets in the FFN of a layer with attention."""
+
+    max_width: int | None = None
+    exclude_last: bool = True
+    leading: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,11 @@ class Transform(ABC):
 
     def __init__(self, options: TransformOptions) -> None:
         self.options = options
+
+    @property
+    def join_limits(self) -> JoinLimits | None:
+        """Where it makes the joins of FFNs that the search chooses: which it can make. None where it makes none."""
+        return None
 
     @abstractmethod
     def apply(self, context: TransformContext) -> Transformed:

@@ -10,8 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blockwright.variants import SubBlock
+
 if TYPE_CHECKING:
     from blockwright.child.configuration_blockwright import BlockwrightConfig
+    from blockwright.problem import Joined
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,18 @@ def find_runs(sketches: Sequence[LayerSketch], leading: bool = True) -> tuple[Ru
         if sketch.attention or sketch.ffn_width is None:
             runs.append([])
         if sketch.ffn_width and (leading or not sketch.attention):
+            runs[-1].append((layer, sketch.ffn_width))
+    return tuple(_run(members) for members in runs if len(members) > 1)
+
+
+def joined_runs(sketches: Sequence[LayerSketch], joined: Joined) -> tuple[Run, ...]:
+    """What joins of neighbours (`ffn.3` and `ffn.4`) make, in order; skipped FFNs among them are left out."""
+    lefts = {SubBlock.parse(left).layer for left, _ in joined}
+    runs: list[list[tuple[int, int]]] = [[]]
+    for layer, sketch in enumerate(sketches):
+        if layer - 1 not in lefts:
+            runs.append([])
+        if sketch.ffn_width:
             runs[-1].append((layer, sketch.ffn_width))
     return tuple(_run(members) for members in runs if len(members) > 1)
 

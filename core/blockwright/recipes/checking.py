@@ -18,18 +18,20 @@ from blockwright.parent import Parent, ParentSettings
 from blockwright.plugins import Plugins, installed_plugins
 from blockwright.problem import Solver
 from blockwright.recipes.feasibility import budget_mistakes, rules_of
+from blockwright.recipes.fusion import fusion_mistakes, join_limits_of
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
 from blockwright.recipes.parent_outline import outline_parent
 from blockwright.recipes.plugin_sections import make_cost_model, make_listed, make_named, make_starts
 from blockwright.recipes.reading import RawRecipe, Source, read_raw
 from blockwright.recipes.recipe import Recipe
 from blockwright.scoring import Scorer
+from blockwright.searching.join_making import with_join_savings
 from blockwright.searching.pricing import MAIN, Prices, Space, price
 from blockwright.spaces.files import read_space
 from blockwright.spaces.reading import resolve_space
 from blockwright.stages import Stage
 from blockwright.text.sources import refuse_what_is_no_source
-from blockwright.transforms import Transform
+from blockwright.transforms import JoinLimits, Transform
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class CheckedRecipe:
         return Path(self.recipe.runs) / self.recipe.name
 
     @property
+    def join_limits(self) -> JoinLimits | None:
+        """What the search may join; None where it joins nothing."""
+        return join_limits_of(self.recipe.search.fusion, self.made.transforms)
+
+    @property
     def space_labels(self) -> dict[str, list[str]]:
         return {str(sub_block): [spec.label for spec in specs] for sub_block, specs in self.space.items()}
 
@@ -76,7 +83,7 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
     space = check.space(parent)
     if check.mistakes or recipe is None or made is None or parent is None or space is None:
         raise raw.source.error(check.mistakes)
-    unlike = _disagreements(recipe, parent)
+    unlike = [*_disagreements(recipe, parent), *fusion_mistakes(recipe.search.fusion, made.solver, made.transforms)]
     if unlike:
         raise raw.source.error(unlike)
     targeted = space_for_targets(space, made.exports, parent, plugins.variants)
@@ -84,6 +91,8 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
         raise raw.source.error(targeted.mistakes)
     space = targeted.space
     prices = _priced(recipe, raw.source, parent, space, made.cost_model)
+    if recipe.search.fusion != "off":
+        prices = _with_join_savings(prices, raw.source, parent, space, made.cost_model)
     too_tight = _too_tight(recipe, parent, space, made, prices)
     if too_tight:
         raise raw.source.error(too_tight)
@@ -116,6 +125,13 @@ def _priced(recipe: Recipe, source: Source, parent: Parent, space: Space, cost_m
     except UserError as error:
         raise source.error(mistake_in(line) for line in error.lines) from None
     return prices
+
+
+def _with_join_savings(prices: Prices, source: Source, parent: Parent, space: Space, cost_model: CostModel) -> Prices:
+    try:
+        return with_join_savings(prices, parent, space, installed_plugins().variants, cost_model)
+    except UserError as error:
+        raise source.error(mistake_in(line) for line in error.lines) from None
 
 
 def _failure(parent: Parent, space: Space, cost_model: CostModel, scenarios: Mapping[str, Scenario]) -> Sequence[str]:

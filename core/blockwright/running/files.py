@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from blockwright.graph.as_dict import from_dict
 from blockwright.graph.block_graph import BlockGraph
+from blockwright.problem import Joined
 from blockwright.scoring import Scores
 from blockwright.searching.pricing import Prices, Space
 
@@ -86,6 +87,12 @@ class RunFiles:
         solution = self.json(f"{SOLVE}/solution.json")["solution"]
         assert isinstance(solution, dict)
         return self.library.assignment(solution["variants"])
+
+    def joined(self) -> Joined:
+        """The FFNs that the search has chosen to join, pair by pair."""
+        solution = self.json(f"{SOLVE}/solution.json")["solution"]
+        assert isinstance(solution, dict)
+        return tuple((str(left), str(right)) for left, right in solution.get("joined", ()))
 
     def graph(self) -> BlockGraph:
         """The child's block graph, as it was built."""

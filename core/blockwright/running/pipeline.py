@@ -51,8 +51,9 @@ def plan_steps(checked: CheckedRecipe) -> tuple[Step, ...]:
             recipe.all_scenarios,
             recipe.budget,
             recipe.search.batches,
+            joins=checked.join_limits is not None,
         ),
-        SolveStep(SOLVE, keys[SOLVE], made.solver, recipe.search, made.starts, seed),
+        SolveStep(SOLVE, keys[SOLVE], made.solver, recipe.search, made.starts, seed, checked.join_limits),
         BuildStep(BUILD, keys[BUILD]),
         *_after_the_build(checked, keys),
     )

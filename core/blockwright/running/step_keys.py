@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,11 +46,11 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
         "cost_model": cost_model.options,
         "hardware": cost_model.hardware and cost_model.hardware.fingerprint,
     }
-    keys[COSTS] = make(COSTS, priced, [learns_from], [cost_model.name, *kinds])
+    joins = {} if checked.join_limits is None else {"joins": asdict(checked.join_limits)}
+    keys[COSTS] = make(COSTS, priced | ({"joins": True} if joins else {}), [learns_from], [cost_model.name, *kinds])
     inputs = [keys[LIBRARY], keys[SCORES], keys[COSTS]]
-    keys[SOLVE] = make(
-        SOLVE, {"solver": recipe.solver, "search": recipe.search}, inputs, [recipe.solver.name, *recipe.search.starts]
-    )
+    solved = {"solver": recipe.solver, "search": recipe.search, **joins}
+    keys[SOLVE] = make(SOLVE, solved, inputs, [recipe.solver.name, *recipe.search.starts])
     keys[BUILD] = make(BUILD, {}, [keys[LIBRARY], keys[SOLVE]])
     last, later = keys[BUILD], later_steps(recipe)
     for step, (name, options) in zip(later.transforms, recipe.transform_sections, strict=True):

@@ -13,9 +13,12 @@ from torch import Tensor
 
 from blockwright.child.assembly import Assignment, Variants, assemble
 from blockwright.events import emit
+from blockwright.fusion.runs import joined_runs, sketch_layers
+from blockwright.fusion.weights import fuse
 from blockwright.models.divergence import Reference
 from blockwright.models.sensitivity import LayerGradients, divergence_gradient, joined, sampled_gradient, walk_back
 from blockwright.models.stack import LayerStack
+from blockwright.problem import Joined
 from blockwright.searching.replacement import Replacements
 from blockwright.variants import SubBlock, VariantSpec
 
@@ -49,11 +52,14 @@ class Children:
     def __init__(self, context: SearchContext) -> None:
         self.context = context
 
-    def realise(self, variants: Labels, tokens: int | None = None) -> float:
-        """KL(parent‖child) in nats per token of the assembled child; on about so many tokens, or on all of them."""
+    def realise(self, variants: Labels, tokens: int | None = None, joined: Joined = ()) -> float:
+        """KL(parent‖child) in nats per token of the assembled child, its joined FFNs fused; on about so many tokens,
+        or on all of them."""
         judging = self.context.judging
         sequences = None if tokens is None else max(1, tokens // judging.shape[1])
-        return self._judge.divergence(self._assembled(self.context.library.assignment(variants)), sequences)
+        child = self._assembled(self.context.library.assignment(variants))
+        runs = joined_runs(sketch_layers(child.config), joined)
+        return self._judge.divergence(fuse(child, runs) if runs else child, sequences)
 
     def scores_around(self, variants: Labels, samples: int) -> Mapping[str, Mapping[str, float]]:
         """Change of KL, in nats per token, when one sub-block of this child takes another variant.

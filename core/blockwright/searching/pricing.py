@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from blockwright.costs import BlockCost, CostModel, Scenario, TableExceeded
@@ -49,13 +49,17 @@ class ScenarioPrices:
 
 @dataclass(frozen=True)
 class Prices:
-    """Costs in all scenarios, the parent's totals, and what the machine's memory can hold of each GPU's share."""
+    """Costs in all scenarios, the parent's totals, and what the machine's memory can hold of each GPU's share.
+
+    `join_savings` is what a join of two FFNs saves at least, where the search may join them.
+    """
 
     scenarios: Mapping[str, ScenarioPrices]
     parent: Resources
     usable_bytes: float | None = None
     notes: tuple[str, ...] = ()
     """What the cost model had to guess, in words."""
+    join_savings: Resources = field(default_factory=dict)
 
     @property
     def main(self) -> ScenarioPrices:
@@ -66,7 +70,9 @@ class Prices:
         """What each variant takes, by sub-block and label."""
         return {
             sub_block: {
-                label: _joined({name: (priced.blocks[sub_block][label], priced.scenario) for name, priced in self.all})
+                label: resources_in(
+                    {name: (priced.blocks[sub_block][label], priced.scenario) for name, priced in self.all}
+                )
                 for label in variants
             }
             for sub_block, variants in self.main.blocks.items()
@@ -74,7 +80,7 @@ class Prices:
 
     @property
     def fixed_resources(self) -> Resources:
-        return _joined({name: (priced.fixed, priced.scenario) for name, priced in self.all})
+        return resources_in({name: (priced.fixed, priced.scenario) for name, priced in self.all})
 
     @property
     def all(self) -> Sequence[tuple[str, ScenarioPrices]]:
@@ -94,6 +100,7 @@ class Prices:
             "parent": dict(self.parent),
             "usable_bytes": self.usable_bytes,
             "notes": list(self.notes),
+            **({"join_savings": dict(self.join_savings)} if self.join_savings else {}),
         }
 
     @classmethod
@@ -103,7 +110,9 @@ class Prices:
         assert isinstance(scenarios, dict) and isinstance(parent, dict) and isinstance(notes, list)
         assert usable is None or isinstance(usable, float)
         priced = {name: ScenarioPrices.from_dict(one) for name, one in scenarios.items()}
-        return cls(priced, parent, usable, tuple(map(str, notes)))
+        savings = data.get("join_savings", {})
+        assert isinstance(savings, dict)
+        return cls(priced, parent, usable, tuple(map(str, notes)), savings)
 
 
 def price(parent: Parent, space: Space, variants: Variants, cost_model: CostModel, scenarios: Scenarios) -> Prices:
@@ -149,12 +158,12 @@ def _parent_totals(
         }
         costs = [prices.fixed, *(kept[sub_block.slot] for sub_block in parent.sub_blocks())]
         for cost in costs:
-            for resource, value in _joined({name: (cost, prices.scenario)}).items():
+            for resource, value in resources_in({name: (cost, prices.scenario)}).items():
                 totals[resource] = totals.get(resource, 0.0) + value
     return totals
 
 
-def _joined(costs: Mapping[str, tuple[BlockCost, Scenario]]) -> dict[str, float]:
+def resources_in(costs: Mapping[str, tuple[BlockCost, Scenario]]) -> dict[str, float]:
     """One mapping of resources in all scenarios; parameters are the same in each, and the main one's."""
     return {
         _prefixed(name, resource): value

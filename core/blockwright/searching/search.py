@@ -12,14 +12,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, field_validator
 
 from blockwright.events import emit
-from blockwright.problem import Ball, Choice, Problem, Solution, Solver, refuse_unsupported
+from blockwright.problem import Ball, Choice, Infeasible, Problem, Solution, Solver, refuse_unsupported
 from blockwright.searching.agreements import Agreement
 from blockwright.searching.batches import Tried
 from blockwright.searching.children import Children, Labels, SearchContext
 from blockwright.searching.diverse import solve_many
+from blockwright.searching.fusing import Fusion, walkers
 from blockwright.searching.realising import RealisingSolver
 from blockwright.solution_rules import differences, total
 
@@ -32,7 +33,9 @@ class SearchSettings(BaseModel):
     around the best child, within a ball of `radius` sub-blocks that halves when a round does not pay; 0 stops before.
     `tokens`: how many of the held-back tokens judge children; all when it is not given. `batches`: batch sizes to
     choose from in the recipe's own scenario; relative limits stay those against the parent at the scenario's batch.
-    `agree`: layers that must take the same variant.
+    `agree`: layers that must take the same variant. `fusion`: whether FFNs that an attention no longer parts may become
+    one; `post` chooses the variants first and then what to join, `joint` chooses both at once and looks at the children
+    of `post` too, at twice the price. The transform with `joins: search` makes what is chosen.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +48,13 @@ class SearchSettings(BaseModel):
     tokens: PositiveInt | None = None
     batches: tuple[PositiveInt, ...] = ()
     agree: tuple[Agreement, ...] = ()
+    fusion: Fusion = "off"
+
+    @field_validator("fusion", mode="before")
+    @classmethod
+    def _is_a_word(cls, written: object) -> object:
+        """YAML reads a bare `off` as false."""
+        return "off" if written is False else written
 
 
 @dataclass(frozen=True)
@@ -113,15 +123,18 @@ class _Best:
 
     def look(self, part: str, solution: Solution, predicted: float, radius: int) -> bool:
         """Assembles a child and measures it; whether it is the best so far."""
-        realised = self.children.realise(solution.variants, self.tokens)
+        realised = self.children.realise(solution.variants, self.tokens, solution.joined)
         kept = realised < self.realised
-        before = self.solution.variants if self.solution else {}
-        changed = differences(solution.variants, before)
-        self.rounds.append(Round(part, radius, changed, predicted, realised, kept))
+        self.rounds.append(Round(part, radius, self._changed(solution), predicted, realised, kept))
         emit("child_realised", part=part, predicted=predicted, realised=realised, kept=kept)
         if kept:
             self.solution, self.realised = solution, realised
         return kept
+
+    def _changed(self, solution: Solution) -> int:
+        """Sub-blocks and joins that are not those of the best child."""
+        before, joined = (self.solution.variants, self.solution.joined) if self.solution else ({}, ())
+        return differences(solution.variants, before) + len(set(solution.joined) ^ set(joined))
 
 
 def search(
@@ -134,24 +147,43 @@ def search(
     """The best child found within the problem's limits; raises problem.Infeasible when there is none."""
     refuse_unsupported(solver, problem)
     settings = _that_it_can(solver, settings)
-    children = Children(context)
-    best = _Best(children, settings.tokens)
-    sub_blocks = len(problem.choices)
-    first, *others = solve_many(problem, solver, settings.children, settings.distance)
-    best.look("solve", first, first.objective, sub_blocks)
-    for solution in others:
-        best.look("diverse", solution, solution.objective, sub_blocks)
-    for name, start in (starts or {}).items():
-        solution = start.solve(problem)
-        best.look(f"start {name}", solution, total(problem, solution.variants)[0], sub_blocks)
-    if isinstance(solver, RealisingSolver):
-        solution = solver.solve_realising(problem, children, first, context.folder)
-        best.look(solver.name, solution, total(problem, solution.variants)[0], sub_blocks)
-    _rescore(best, problem, solver, settings)
+    best = _Best(Children(context), settings.tokens)
+    for part, walker in walkers(solver, settings.fusion if problem.joins else "off").items():
+        try:
+            first = _solve(best, problem, walker, settings, part)
+        except Infeasible:
+            if part:
+                continue  # what no child without joins can reach, one with joins may
+            raise
+        if not part:
+            _look_elsewhere(best, problem, solver, first, starts or {})
+        _rescore(best, problem, walker, settings, part)
     assert best.solution is not None
-    predicted = total(problem, best.solution.variants)[0]
+    predicted = total(problem, best.solution.variants, best.solution.joined)[0]
     solution = _priced_by_sums(best.solution, first, predicted)
     return SearchResult(solution, predicted, best.realised, tuple(best.rounds), _judging(context, settings))
+
+
+def _solve(best: _Best, problem: Problem, solver: Solver, settings: SearchSettings, part: str) -> Solution:
+    """Looks at the optima of the sums; the first of them."""
+    first, *others = solve_many(problem, solver, settings.children, settings.distance)
+    best.look(f"{part}solve", first, first.objective, len(problem.choices))
+    for solution in others:
+        best.look(f"{part}diverse", solution, solution.objective, len(problem.choices))
+    return first
+
+
+def _look_elsewhere(
+    best: _Best, problem: Problem, solver: Solver, first: Solution, starts: Mapping[str, Solver]
+) -> None:
+    """Children of other solvers, which join nothing, and of one that searches on real children."""
+    apart, sub_blocks = replace(problem, joins=()), len(problem.choices)
+    for name, start in starts.items():
+        solution = start.solve(apart)
+        best.look(f"start {name}", solution, total(apart, solution.variants)[0], sub_blocks)
+    if isinstance(solver, RealisingSolver):
+        solution = solver.solve_realising(problem, best.children, first, best.children.context.folder)
+        best.look(solver.name, solution, total(problem, solution.variants)[0], sub_blocks)
 
 
 def _that_it_can(solver: Solver, settings: SearchSettings) -> SearchSettings:
@@ -163,19 +195,23 @@ def _that_it_can(solver: Solver, settings: SearchSettings) -> SearchSettings:
     return settings.model_copy(update=left_out)
 
 
-def _rescore(best: _Best, problem: Problem, solver: Solver, settings: SearchSettings) -> None:
-    """Rounds around the best child, until none is left or the ball holds nothing but its centre."""
+def _rescore(best: _Best, problem: Problem, solver: Solver, settings: SearchSettings, part: str) -> None:
+    """Rounds around the best child, until none is left or the ball holds nothing but its centre.
+
+    Its variants are scored again as they are apart; joins keep the scores that they have in the parent.
+    """
     radius, around = settings.radius, None
     for number in range(settings.rounds):
         if radius < 1:
             break
         assert best.solution is not None
-        centre, realised = best.solution.variants, best.realised
+        centre, joined, realised = best.solution.variants, best.solution.joined, best.realised
         around = around or best.children.scores_around(centre, settings.samples)
         distance = max(1, min(settings.distance, radius // 2))
         around_problem, paid = _recentred(problem, around, centre, radius), False
+        before = total(around_problem, centre, joined)[0]
         for candidate in solve_many(around_problem, solver, settings.children, distance):
-            paid |= best.look("rounds", candidate, realised + candidate.objective, radius)
+            paid |= best.look(f"{part}rounds", candidate, realised + candidate.objective - before, radius)
         emit("round_finished", done=number + 1, total=settings.rounds, radius=radius, paid=paid)
         around, radius = (None, radius) if paid else (around, radius // 2)
 

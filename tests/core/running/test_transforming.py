@@ -133,3 +133,20 @@ def test_layers_side_by_side_go_on_to_the_evaluation(recipe: Path) -> None:
     assert len(config["parallel_windows"]) == 1
     assert list(finished.steps)[-1] == "07-evaluation"
     assert "run side by side" in finished.report().read_text()
+
+
+def test_a_search_that_joins_has_its_joins_made(change: Callable[[str, str], Path]) -> None:
+    """Two attentions less are 20 parameters over the limit, which a join of two FFNs saves with a norm."""
+    change(SPACE, FREE_OF_ATTENTION)
+    change("params: 90%", "params: 81.16%")
+    change("  rounds: 1\n", "  rounds: 0\n  children: 1\n  fusion: joint\n")
+    finished = run(change(STAGES, "transforms:\n  - ffn-fusion: {joins: search, exclude_last: false}\nstages: []\n"))
+    assert len(finished.solution.joined) == 1
+    assert record(finished)["joined"] == [list(finished.solution.joined[0])]
+    assert finished.solution.costs["params"] == finished.graph.params
+
+
+def test_joins_that_nobody_makes_are_a_mistake(change: Callable[[str, str], Path]) -> None:
+    path = change("  rounds: 1\n", "  rounds: 1\n  fusion: post\n")
+    with pytest.raises(UserError, match="'post' chooses joins that a transform must make"):
+        run(path)

@@ -1,15 +1,23 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from blockwright.child.assembly import assemble
+from blockwright.errors import UserError
 from blockwright.library import Library
 from blockwright.models.evaluation import evaluate
 from blockwright.parent import Parent
 from blockwright.plugins import Plugins
-from blockwright.problem import Choice, Problem, Solution, Solver
+from blockwright.problem import Choice, Infeasible, Problem, Solution, Solver
 from blockwright.scoring import ScoreContext, ScorerOptions
 from blockwright.searching.children import Children, SearchContext
-from blockwright.searching.search import SearchSettings, search
+from blockwright.searching.join_making import join_rule, open_joins
+from blockwright.searching.join_making import with_joins as make_with_joins
+from blockwright.searching.join_scoring import score_joins
+from blockwright.searching.search import SearchResult, SearchSettings, search
+from blockwright.solution_rules import broken_rules, total
+from blockwright.transforms import JoinLimits
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +150,68 @@ def test_a_solver_that_knows_no_ball_and_no_distance_searches_without_them(
     result = search(context, problem, greedy(greedy.Options()), SearchSettings(children=3, rounds=2))
     assert [one.part for one in result.rounds] == ["solve"]
     assert result.solution.costs["params"] <= problem.limits["params"]
+
+
+@pytest.fixture(scope="module")
+def with_joins(context: SearchContext, problem: Problem, plugins: Plugins) -> Problem:
+    """Joins of measured scores that save so much that some pay."""
+    space = {one: context.library.variants(one) for one in context.parent.sub_blocks()}
+    limits = JoinLimits(exclude_last=False)
+    opened = open_joins(context.parent, space, plugins.variants, limits)
+    joins = score_joins(context.parent.stack(), context.tokens, opened, context.folder)
+    saved = {"params": 0.1 * problem.limits["params"]}
+    return make_with_joins(problem, joins, saved, join_rule(context.parent, space, plugins.variants, limits))
+
+
+def _searched(context: SearchContext, problem: Problem, plugins: Plugins, **settings: object) -> SearchResult:
+    solver = plugins.solver("highs")
+    return search(context, problem, solver(solver.Options()), SearchSettings.model_validate(settings))
+
+
+def test_joint_is_never_worse_than_post(context: SearchContext, with_joins: Problem, plugins: Plugins) -> None:
+    """Attentions are skipped, and of three FFNs one can be kept whole; for more, joins must save something."""
+    fewest = {name: frozenset(["skip", "linear", "narrow=12"]) for name in ("ffn.0", "ffn.1", "ffn.2")}
+    forced = {"attention.0": "keep", "attention.1": "skip", "attention.2": "skip"}
+    kept = {**forced, **dict.fromkeys(fewest, "narrow=30"), "ffn.1": "keep"}
+    limit = total(with_joins, kept)[1]["params"]
+    problem = replace(with_joins, forced=forced, forbidden=fewest, limits={"params": limit})
+    asked = {"children": 2, "distance": 1, "rounds": 1, "radius": 3}
+    post, joint = (_searched(context, problem, plugins, fusion=fusion, **asked) for fusion in ("post", "joint"))
+    assert joint.realised <= post.realised
+    assert [one.realised for one in joint.rounds[: len(post.rounds)]] == [one.realised for one in post.rounds]
+    assert {one.part for one in joint.rounds} >= {"post solve", "post diverse", "solve", "diverse"}
+    assert not broken_rules(problem, joint.solution.variants, joint.solution.joined)
+
+
+def test_joint_finds_what_only_joins_bring_within_reach(
+    context: SearchContext, with_joins: Problem, plugins: Plugins
+) -> None:
+    least = sum(min(one.costs["params"] for one in options) for options in with_joins.choices.values())
+    kept = {f"ffn.{layer}": frozenset(["skip", "linear"]) for layer in range(3)}
+    narrow = sum(
+        min(one.costs["params"] for one in with_joins.choices[name] if one.variant not in kept[name]) for name in kept
+    )
+    tight = replace(with_joins, limits={"params": least + narrow - 1.0}, forbidden=kept)
+    with pytest.raises(Infeasible):
+        _searched(context, tight, plugins, rounds=0, children=1, fusion="post")
+    found = _searched(context, tight, plugins, rounds=0, children=1, fusion="joint")
+    chosen = found.solution
+    assert chosen.joined
+    assert [one.part for one in found.rounds] == ["solve"]
+    assert found.realised == pytest.approx(Children(context).realise(chosen.variants, None, chosen.joined))
+    assert found.realised != pytest.approx(Children(context).realise(chosen.variants))
+
+
+def test_a_problem_without_joins_is_searched_alike_whatever_fusion_says(
+    context: SearchContext, problem: Problem, plugins: Plugins
+) -> None:
+    off, joint = (_searched(context, problem, plugins, rounds=0, fusion=fusion) for fusion in (False, "joint"))
+    assert off.to_dict() == joint.to_dict()
+
+
+def test_a_solver_that_cannot_join_refuses_by_name(
+    context: SearchContext, with_joins: Problem, plugins: Plugins
+) -> None:
+    greedy = plugins.solver("greedy")
+    with pytest.raises(UserError, match="'greedy' does not support joins"):
+        search(context, with_joins, greedy(greedy.Options()), SearchSettings(fusion="joint"))

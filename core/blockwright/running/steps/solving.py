@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blockwright.files import write_json
-from blockwright.problem import Solver
+from blockwright.problem import Join, Problem, Solver
 from blockwright.running.files import RunFiles
 from blockwright.running.steps.step import Step
 from blockwright.searching.agreements import groups_of
 from blockwright.searching.batches import best_batch
 from blockwright.searching.children import SearchContext
+from blockwright.searching.fusing import walkers
+from blockwright.searching.join_making import join_rule, open_joins, with_joins
+from blockwright.searching.pricing import Prices
 from blockwright.searching.problem_making import Rules, make_problem
 from blockwright.searching.search import SearchSettings, search
+from blockwright.transforms import JoinLimits
 
 
 @dataclass(frozen=True)
 class SolveStep(Step):
+    """`join_limits` are set where the search may join FFNs."""
+
     solver: Solver
     settings: SearchSettings
     starts: Mapping[str, Solver]
     seed: int
+    join_limits: JoinLimits | None = None
 
     def run(self, files: RunFiles, folder: Path) -> None:
         """Writes `solution.json`, without times, so that equal recipes give equal bytes."""
-        context, rules = search_context(files, self.seed, folder), self._rules(files)
+        context, joins = search_context(files, self.seed, folder), self._joins(files, folder)
         by_batch = files.prices_by_batch() if self.settings.batches else {}
-        problems = {batch: make_problem(files.scores(), prices, rules) for batch, prices in by_batch.items()}
-        batch, tried = best_batch(problems, self.solver) if problems else (None, ())
-        problem = problems[batch] if batch else make_problem(files.scores(), files.prices(), rules)
+        problems = {batch: self._problem(files, prices, joins) for batch, prices in by_batch.items()}
+        *_, solver = walkers(self.solver, self.settings.fusion).values()
+        batch, tried = best_batch(problems, solver) if problems else (None, ())
+        problem = problems[batch] if batch else self._problem(files, files.prices(), joins)
         result = search(context, problem, self.solver, self.settings, self.starts)
         write_json(folder / "solution.json", replace(result, batch=batch, batches=tried).to_dict())
+
+    def _problem(self, files: RunFiles, prices: Prices, joins: Sequence[Join]) -> Problem:
+        problem = make_problem(files.scores(), prices, self._rules(files))
+        if self.join_limits is None:
+            return problem
+        rule = join_rule(files.parent, files.space(), files.variants, self.join_limits)
+        return with_joins(problem, joins, prices.join_savings, rule)
+
+    def _joins(self, files: RunFiles, folder: Path) -> Sequence[Join]:
+        """With their scores, which are measured on the scoring tokens."""
+        from blockwright.searching.join_scoring import score_joins
+
+        if self.join_limits is None:
+            return ()
+        joins = open_joins(files.parent, files.space(), files.variants, self.join_limits)
+        return score_joins(files.parent.stack(), files.tokens["scoring"], joins, folder)
 
     def _rules(self, files: RunFiles) -> Rules:
         return Rules(files.limits(), files.floors(), groups_of(self.settings.agree, files.parent.layers))

@@ -38,7 +38,7 @@ class TransformStep(Step):
         from blockwright.child.checkpoint import open_child, write_child
 
         child, graph = open_child(files.child_after(self.previous)), files.graph_after(self.previous)
-        context = TransformContext(child, graph, files.training_tokens, folder, self.seed)
+        context = TransformContext(child, graph, files.training_tokens, folder, self.seed, files.joined())
         result = self.transform.apply(context)
         write_json(folder / "graph.json", to_dict(result.graph))
         figures = {**result.figures, **self._latencies(graph, result.graph), **_losses(files, folder, child, result)}
