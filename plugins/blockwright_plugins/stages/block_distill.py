@@ -109,9 +109,10 @@ def _notes(way: str, records: Sequence[Record]) -> list[str]:
         return [f"{way}: there is nothing to train, the child has no {which} are its own"]
     better = [record for record in records if record.step > 0]
     before, after = (sum(getattr(one, key).judged for one in records) for key in ("before", "after"))
+    left = after / before if before else 1.0
     plain = [sum(getattr(one, key).plain for one in records) / len(records) for key in ("before", "after")]
     return [
-        f"{way}: {len(better)} of {len(records)} became better, leaving {100 * after / before if before else 100:.1f}% of their loss on "
+        f"{way}: {len(better)} of {len(records)} became better, leaving {100 * left:.1f}% of their loss on "
         "held-back text as the output sees it",
         f"{way}: MSE(o_parent, o_child) / MSE(o_parent, 0) there went from {plain[0]:.4g} to {plain[1]:.4g} on average",
     ]
