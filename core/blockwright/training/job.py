@@ -53,15 +53,15 @@ def run_job(job: TrainingJob, processes: Processes) -> Outcome:
 
     from blockwright.training.distillation import Distillation
 
-    with _alone_in(job.directory, processes), torch.random.fork_rng():
+    with alone_in(job.directory, processes.is_first), torch.random.fork_rng():
         processes.wait_for_all()
         return Outcome.read(job.directory) or Distillation(job, processes).run()
 
 
 @contextmanager
-def _alone_in(directory: Path, processes: Processes) -> Iterator[None]:
+def alone_in(directory: Path, is_first: bool) -> Iterator[None]:
     """Waits until nobody else trains there: processes of a run that was killed end at the next event they tell."""
-    if not processes.is_first:
+    if not is_first:
         yield
         return
     with (directory / "lock").open("w") as file:
@@ -75,24 +75,25 @@ def main(path: Path) -> int:
 
     try:
         job = TrainingJob.model_validate(json.loads(path.read_text()))
-        with joined_processes() as processes, listening(_tell if processes.is_first else _keep_quiet):
+        with joined_processes() as processes, listening(tell if processes.is_first else keep_quiet):
             run_job(job, processes)
     except UserError as error:
-        _tell(Event(REFUSED, {"lines": list(error.lines)}))
+        tell(Event(REFUSED, {"lines": list(error.lines)}))
         return 2
     except Exception as error:  # told in one line as well, for whoever reads the events; the traceback follows
-        _tell(Event(FAILED, {"error": f"{type(error).__name__}: {error}"}))
+        tell(Event(FAILED, {"error": f"{type(error).__name__}: {error}"}))
         raise
     return 0
 
 
-def _tell(event: Event) -> None:
+def tell(event: Event) -> None:
+    """As a line of standard output, for the process that has launched this one."""
     fields = {"name": event.name, "done": event.done, "total": event.total, "fields": event.fields}
     sys.stdout.write(f"{EVENT_LINE}{json.dumps(fields, default=str)}\n")
     sys.stdout.flush()
 
 
-def _keep_quiet(event: Event) -> None:
+def keep_quiet(event: Event) -> None:
     """Of the other processes: the first one tells what all of them do."""
 
 

@@ -18,13 +18,13 @@ class JobFailed(Exception):
     """The processes ended without a result; the message says why, and where their output is."""
 
 
-def launch(launcher: str, job: Path, log: Path) -> None:
-    """Runs `LAUNCHER -m blockwright.training.job JOB`, tells its events here and writes all else into `log`."""
+def launch(launcher: str, job: Path, log: Path, module: str = "blockwright.training.job") -> None:
+    """Runs `LAUNCHER -m MODULE JOB`, tells its events here and writes all else into `log`."""
     refused: list[str] = []
     failures: list[str] = []
     with (
         log.open("a") as file,
-        _started([*command_of(launcher), "-m", "blockwright.training.job", str(job)]) as process,
+        _started([*command_of(launcher), "-m", module, str(job)]) as process,
     ):
         try:
             _relay(process, file, refused, failures)
@@ -39,9 +39,13 @@ def launch(launcher: str, job: Path, log: Path) -> None:
 
 
 def command_of(launcher: str) -> list[str]:
-    """The launcher's words; a bare `torchrun` is that of this Python."""
+    """The launcher's words; bare `torchrun` and `accelerate launch` are those of this Python."""
     words = shlex.split(launcher)
-    return [sys.executable, "-m", "torch.distributed.run", *words[1:]] if words[:1] == ["torchrun"] else words
+    if words[:1] == ["torchrun"]:
+        return [sys.executable, "-m", "torch.distributed.run", *words[1:]]
+    if words[:2] == ["accelerate", "launch"]:
+        return [sys.executable, "-m", "accelerate.commands.launch", *words[2:]]
+    return words
 
 
 def _started(command: list[str]) -> subprocess.Popen[str]:

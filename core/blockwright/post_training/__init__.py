@@ -1,0 +1,1 @@
+"""Post-training of children on TRL's trainers: what all such stages share, and what their answers are measured by."""
