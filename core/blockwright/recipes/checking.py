@@ -17,7 +17,7 @@ from blockwright.measuring.whole_models import Target
 from blockwright.parent import Parent, ParentSettings
 from blockwright.plugins import Plugins, installed_plugins
 from blockwright.problem import Solver
-from blockwright.recipes.feasibility import budget_mistakes, rules_of
+from blockwright.recipes.feasibility import Joining, budget_mistakes, rules_of
 from blockwright.recipes.fusion import fusion_mistakes, join_limits_of
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
 from blockwright.recipes.parent_outline import outline_parent
@@ -25,7 +25,7 @@ from blockwright.recipes.plugin_sections import make_cost_model, make_listed, ma
 from blockwright.recipes.reading import RawRecipe, Source, read_raw
 from blockwright.recipes.recipe import Recipe
 from blockwright.scoring import Scorer
-from blockwright.searching.join_making import with_join_savings
+from blockwright.searching.join_making import join_rule, open_joins, with_join_savings, with_joins
 from blockwright.searching.pricing import MAIN, Prices, Space, price
 from blockwright.spaces.files import read_space
 from blockwright.spaces.reading import resolve_space
@@ -158,16 +158,30 @@ def _disagreements(recipe: Recipe, parent: Parent) -> list[Mistake]:
 
 def _too_tight(recipe: Recipe, parent: Parent, space: Space, made: Made, prices: Prices) -> list[Mistake]:
     """Limits that no child keeps; where the search may choose the batch, at none of its sizes."""
-    if not recipe.search.batches:
-        return budget_mistakes(recipe.budget, prices, made.solver, rules_of(recipe.budget, recipe.search, prices))
     rules, mistakes = rules_of(recipe.budget, recipe.search, prices), []
-    for batch in recipe.search.batches:
-        scenarios = {**recipe.all_scenarios, MAIN: recipe.scenario.model_copy(update={"batch": batch})}
-        at_batch = price(parent, space, installed_plugins().variants, made.cost_model, scenarios)
-        mistakes = budget_mistakes(recipe.budget, at_batch, made.solver, rules)
+    limits = join_limits_of(recipe.search.fusion, made.transforms) if recipe.search.fusion == "joint" else None
+    for batch in recipe.search.batches or [None]:
+        priced = prices if batch is None else _at_batch(batch, recipe, parent, space, made.cost_model)
+        joining = None if limits is None else _joining(limits, parent, space, priced)
+        mistakes = budget_mistakes(recipe.budget, priced, made.solver, rules, joining)
         if not mistakes:
             return []
     return mistakes
+
+
+def _at_batch(batch: int, recipe: Recipe, parent: Parent, space: Space, cost_model: CostModel) -> Prices:
+    variants = installed_plugins().variants
+    scenarios = {**recipe.all_scenarios, MAIN: recipe.scenario.model_copy(update={"batch": batch})}
+    prices = price(parent, space, variants, cost_model, scenarios)
+    if recipe.search.fusion == "off":
+        return prices
+    return with_join_savings(prices, parent, space, variants, cost_model)
+
+
+def _joining(limits: JoinLimits, parent: Parent, space: Space, prices: Prices) -> Joining:
+    variants = installed_plugins().variants
+    joins, rule = tuple(open_joins(parent, space, variants, limits)), join_rule(parent, space, variants, limits)
+    return lambda problem: with_joins(problem, joins, prices.join_savings, rule)
 
 
 class _Check:

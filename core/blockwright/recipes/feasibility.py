@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from blockwright.problem import Infeasible, Solver
+from blockwright.problem import Infeasible, Problem, Solver
 from blockwright.recipes.budget import Budget
 from blockwright.recipes.mistakes import Mistake
 from blockwright.searching.agreements import groups_of
@@ -30,19 +30,30 @@ def rules_of(budget: Budget, search: SearchSettings, prices: Prices) -> Rules:
     return Rules(limits_within(budget, prices), budget.floors(prices.parent), groups)
 
 
-def budget_mistakes(budget: Budget, prices: Prices, solver: Solver, rules: Rules) -> list[Mistake]:
-    """Limits that no child keeps, with the least that can be reached; or all, where only each alone can be kept."""
+Joining = Callable[[Problem], Problem]  # a problem without joins -> the same with those open to the search
+
+
+def budget_mistakes(
+    budget: Budget, prices: Prices, solver: Solver, rules: Rules, joining: Joining | None = None
+) -> list[Mistake]:
+    """Limits that no child keeps, with the least that can be reached; or all, where only each alone can be kept.
+
+    `joining` is given where the search chooses joins along with variants, which may reach lower.
+    """
     limits, least = rules.limits, least_resources(prices)
+    if joining is not None:
+        least = _with_all_joins(least, prices)
     alone = [
         Mistake(budget.path_of(name), _too_tight(name, limit, least[name], prices))
         for name, limit in limits.items()
         if limit < least[name]
     ]
-    if alone or (len(limits) < 2 and not rules.floors and not rules.groups):
+    if alone or (len(limits) < 2 and not rules.floors and not rules.groups and joining is None):
         return alone
     free = {sub_block: dict.fromkeys(variants, 0.0) for sub_block, variants in prices.main.blocks.items()}
+    problem = make_problem(free, prices, rules)
     try:
-        solver.solve(make_problem(free, prices, rules))
+        solver.solve(problem if joining is None else joining(problem))
     except Infeasible as error:
         return [
             Mistake(
@@ -51,6 +62,12 @@ def budget_mistakes(budget: Budget, prices: Prices, solver: Solver, rules: Rules
             )
         ]
     return []
+
+
+def _with_all_joins(least: Mapping[str, float], prices: Prices) -> dict[str, float]:
+    """As if every FFN were joined to the next: no child takes less."""
+    joins = sum(SubBlock.parse(name).slot == "ffn" for name in prices.main.blocks) - 1
+    return {name: value - joins * max(0.0, prices.join_savings.get(name, 0.0)) for name, value in least.items()}
 
 
 def _floors(error: Infeasible) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,8 @@ from blockwright.fusion.weights import fuse
 from blockwright.models.divergence import Reference
 from blockwright.models.sensitivity import LayerGradients, divergence_gradient, joined, sampled_gradient, walk_back
 from blockwright.models.stack import LayerStack
-from blockwright.problem import Joined
+from blockwright.problem import Join, Joined
+from blockwright.searching.join_scoring import rescore_joins
 from blockwright.searching.replacement import Replacements
 from blockwright.variants import SubBlock, VariantSpec
 
@@ -79,6 +80,11 @@ class Children:
             scores.update(self._layer_scores(at, assignment))
             emit("layer_rescored", done=len(stack) - at.layer, total=len(stack), layer=at.layer)
         return scores
+
+    def joins_around(self, variants: Labels, joins: Iterable[Join]) -> tuple[Join, ...]:
+        """Joins with their scores in this child, where it is one that could make them."""
+        child = self._assembled(self.context.library.assignment(variants))
+        return rescore_joins(self._scored, child, joins)
 
     def _assembled(self, assignment: Assignment) -> LayerStack:
         return assemble(self.context.parent, self.context.library, assignment, self.context.variants)

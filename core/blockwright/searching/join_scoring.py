@@ -13,7 +13,7 @@ from torch import Tensor
 
 from blockwright.events import emit
 from blockwright.files import write_json
-from blockwright.models.divergence import divergence
+from blockwright.models.divergence import Reference, divergence
 from blockwright.models.sensitivity import streams_between_layers
 from blockwright.models.stack import SEQUENCES_AT_ONCE, run_layers
 from blockwright.variants import SubBlock
@@ -35,23 +35,51 @@ def score_joins(parent: LayerStack, tokens: Tensor, joins: Iterable[Join], folde
     asked, record = list(joins), folder / RECORD
     scores: dict[str, float] = json.loads(record.read_text()) if record.exists() else {}
     missing = [join.left for join in asked if join.left not in scores]
-    streams = streams_between_layers(parent, tokens) if missing else []
+    losses = _Losses(Reference(parent, tokens), parent) if missing else None
     for done, left in enumerate(missing, 1 + len(asked) - len(missing)):
-        layer = SubBlock.parse(left).layer
-        scores[left] = _loss(parent, layer, streams[layer], streams[-1])
+        assert losses is not None
+        scores[left] = losses.of_joining(SubBlock.parse(left).layer)
         write_json(record, scores)
         emit("join_scored", done=done, total=len(asked), join=left)
     return tuple(replace(join, score=scores[join.left]) for join in asked)
 
 
-def _loss(parent: LayerStack, layer: int, stream: Tensor, parent_end: Tensor) -> float:
-    arguments, head = parent.attention_arguments(stream.shape[1]), parent.head()
-    first, second = parent.layer(layer), parent.layer(layer + 1)
-    pairs = [_row_and_side_by_side(first, second, part, arguments) for part in stream.split(SEQUENCES_AT_ONCE)]
-    entries = torch.cat([torch.cat(parts) for parts in zip(*pairs, strict=True)])
-    in_a_row, side_by_side = run_layers(parent, entries, start=layer + 2).split(len(stream))
-    lost = [divergence(head, parent_end, head, end).double().mean() for end in (in_a_row, side_by_side)]
-    return float(lost[1] - lost[0])
+def rescore_joins(reference: Reference, child: LayerStack, joins: Iterable[Join]) -> tuple[Join, ...]:
+    """Joins scored as `score_joins` does it, but in a child whose FFNs are apart, where both FFNs are there and nothing
+    parts them; the others keep their scores."""
+    losses = _Losses(reference, child)
+    return tuple(replace(one, score=losses.of_joining(_layer(one))) if _is_open(child, one) else one for one in joins)
+
+
+def _layer(join: Join) -> int:
+    return SubBlock.parse(join.left).layer
+
+
+def _is_open(child: LayerStack, join: Join) -> bool:
+    left, right = (child.config.layer(_layer(join) + offset) for offset in (0, 1))
+    return "attention" in right.skip and not any("mlp" in layer.skip for layer in (left, right))
+
+
+class _Losses:
+    """What joining two FFNs of a stack adds to its KL from the parent; the stream before each layer is kept."""
+
+    def __init__(self, reference: Reference, stack: LayerStack) -> None:
+        self._reference, self._stack = reference, stack
+        self._streams = streams_between_layers(stack, reference.tokens)
+        self._arguments = stack.attention_arguments(reference.tokens.shape[1])
+
+    def of_joining(self, layer: int) -> float:
+        """The FFN of a layer with that of the next, whose attention is left out."""
+        stream, first, second = self._streams[layer], self._stack.layer(layer), self._stack.layer(layer + 1)
+        parts = stream.split(SEQUENCES_AT_ONCE)
+        pairs = [_row_and_side_by_side(first, second, part, self._arguments) for part in parts]
+        entries = torch.cat([torch.cat(parts) for parts in zip(*pairs, strict=True)])
+        in_a_row, side_by_side = run_layers(self._stack, entries, start=layer + 2).split(len(stream))
+        return self._divergence(side_by_side) - self._divergence(in_a_row)
+
+    def _divergence(self, end: Tensor) -> float:
+        at_parent = self._reference.head, self._reference.stream
+        return float(divergence(*at_parent, self._stack.head(), end).double().mean())
 
 
 def _row_and_side_by_side(

@@ -198,17 +198,19 @@ def _that_it_can(solver: Solver, settings: SearchSettings) -> SearchSettings:
 def _rescore(best: _Best, problem: Problem, solver: Solver, settings: SearchSettings, part: str) -> None:
     """Rounds around the best child, until none is left or the ball holds nothing but its centre.
 
-    Its variants are scored again as they are apart; joins keep the scores that they have in the parent.
+    Its variants are scored again as they are apart, and joins that it makes or could make as that child with them.
     """
-    radius, around = settings.radius, None
+    radius, around, joins = settings.radius, None, problem.joins
     for number in range(settings.rounds):
         if radius < 1:
             break
         assert best.solution is not None
         centre, joined, realised = best.solution.variants, best.solution.joined, best.realised
-        around = around or best.children.scores_around(centre, settings.samples)
+        if around is None:
+            around = best.children.scores_around(centre, settings.samples)
+            joins = best.children.joins_around(centre, problem.joins) if problem.joins else ()
         distance = max(1, min(settings.distance, radius // 2))
-        around_problem, paid = _recentred(problem, around, centre, radius), False
+        around_problem, paid = _recentred(replace(problem, joins=joins), around, centre, radius), False
         before = total(around_problem, centre, joined)[0]
         for candidate in solve_many(around_problem, solver, settings.children, distance):
             paid |= best.look(f"{part}rounds", candidate, realised + candidate.objective - before, radius)
