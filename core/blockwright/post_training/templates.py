@@ -7,7 +7,7 @@ part of the text is the assistant's, its end token included, and puts the toggle
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -82,7 +82,8 @@ def _checked_end_token(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
     )
     if reply not in rendered:
         raise UserError(
-            f"stages: the chat template changes what the assistant has thought; set chat_template to {CHATML} or to a file"
+            "stages: the chat template changes what the assistant has thought; "
+            f"set chat_template to {CHATML} or to a file"
         )
     if not learned or learned[-1] not in tokenizer.all_special_ids + list(tokenizer.added_tokens_decoder):
         raise UserError(
@@ -104,5 +105,6 @@ def learned_tokens(
         )
     except TemplateError as error:
         raise UserError(f"stages: the chat template does not render a conversation: {error}") from None
+    assert isinstance(encoded, Mapping)
     marked = zip(encoded["input_ids"], encoded["assistant_masks"], strict=True)
     return str(text), [token for token, is_marked in marked if is_marked]
