@@ -1,4 +1,4 @@
-"""What reasoning SFT learns from: the same question with its thinking under `on`, and with the answer alone under `off`."""
+"""What reasoning SFT learns from: a question with its thinking under `on`, and with the answer alone under `off`."""
 
 from __future__ import annotations
 

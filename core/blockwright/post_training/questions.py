@@ -1,9 +1,10 @@
-"""Questions with answers that can be checked, from the generators of reasoning-gym: as many as asked for, none twice."""
+"""Questions whose answers can be checked, from the generators of reasoning-gym: as many as are asked for, none twice."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, Literal
@@ -78,13 +79,23 @@ def draw(source: GeneratorSource, part: Part, count: int, unwanted: Collection[s
         entry = made[index]
         if entry["question"] not in seen:
             seen.add(entry["question"])
-            origin = {"generator": source.generator, "config": source.config, "seed": seed, "index": index}
-            drawn.append(Question(text=entry["question"], answer=entry["answer"], **origin))
+            drawn.append(_question(source, seed, index, entry))
         if len(drawn) == count:
             return drawn
     raise UserError(
         f"stages: {source.generator} gives {len(drawn)} different questions of this kind beside the held-out ones, "
         f"not {count}; lower the counts or widen its config"
+    )
+
+
+def _question(source: GeneratorSource, seed: int, index: int, entry: Mapping[str, Any]) -> Question:
+    return Question(
+        text=entry["question"],
+        answer=str(entry["answer"]),
+        generator=source.generator,
+        config=source.config,
+        seed=seed,
+        index=index,
     )
 
 
@@ -100,15 +111,11 @@ def _dataset(generator: str, seed: int, config: Mapping[str, Any]) -> Any:
 
 
 def _frozen(config: Mapping[str, Any]) -> str:
-    import json
-
     return json.dumps(config, sort_keys=True, default=list)
 
 
 @cache
 def _kept(generator: str, seed: int, config: str) -> Any:
-    import json
-
     return _dataset(generator, seed, json.loads(config))
 
 

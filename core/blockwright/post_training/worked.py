@@ -19,11 +19,15 @@ _SIGNS: Mapping[type, tuple[str, Callable[[int, int], int]]] = {
 
 
 def worked_steps(question: Question) -> str | None:
-    """The steps, one a line; None where the generator's own answer is not what they come to."""
-    lines, result = WORKED[question.generator or ""](question.entry()["metadata"])
-    if str(result) != question.answer:
+    """The steps, one a line; None where the generator's own answer is not what they come to.
+
+    reasoning-gym's `basic_arithmetic` without parentheses, for one, works from left to right and divides by zero.
+    """
+    try:
+        lines, result = WORKED[question.generator or ""](question.entry()["metadata"])
+    except ZeroDivisionError:
         return None
-    return "\n".join(lines)
+    return "\n".join(lines) if str(result) == question.answer else None
 
 
 def _of_expression(metadata: Mapping[str, Any]) -> Steps:
