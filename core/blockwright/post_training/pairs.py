@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,47 +13,39 @@ from blockwright.post_training.thinking import (
     MODES,
     OPENING,
     Message,
+    Mode,
     asked,
     final_answer,
     mode_asked_for,
     thought_reply,
     toggle,
 )
-from blockwright.post_training.worked import worked_steps
+from blockwright.post_training.worked import is_worked, worked_steps
 
 Conversation = list[Message]
 ROLES = ("system", "user", "assistant")
 
 
-@dataclass(frozen=True)
-class PairedData:
-    """Conversations to learn, and questions none of which is asked in them; `unworked` ones were left out."""
-
-    conversations: Sequence[Conversation]
-    heldout: Sequence[Question]
-    unworked: int
-
-
-def paired_data(sources: Sequence[GeneratorSource], files: Sequence[Path], heldout: Sequence[Question]) -> PairedData:
-    """Conversations in the order of their sources; a held-out question that a file asks is a mistake."""
+def conversations(
+    sources: Sequence[GeneratorSource], files: Sequence[Path], heldout: Sequence[Question]
+) -> Iterator[Conversation]:
+    """In the order of their sources; none asks a held-out question, and a file that does is a mistake."""
     unwanted = {question.text for question in heldout}
-    conversations, unworked = list[Conversation](), 0
     for source in sources:
-        for question in draw(source, "training", source.count, unwanted):
-            thinking = worked_steps(question)
-            unworked += thinking is None
-            conversations += [] if thinking is None else pair(question.text, thinking, question.answer)
+        for question in draw(source, "training", source.count, unwanted, is_worked):
+            yield from pair(question.text, worked_steps(question) or "", question.answer)
     for file in files:
-        conversations += [_apart_from(conversation, unwanted, file) for conversation in read_messages(file)]
-    return PairedData(conversations, heldout, unworked)
+        for conversation in read_messages(file):
+            _refuse_what_is_held_out(conversation, unwanted, file)
+            yield conversation
 
 
 def heldout_questions(sources: Sequence[GeneratorSource], count: int) -> list[Question]:
     """`count` in all, as equally as can be of each generator, of seeds that no training question has."""
-    shares = [count // len(sources) + (place < count % len(sources)) for place in range(len(sources))]
     drawn: list[Question] = []
-    for source, share in zip(sources, shares, strict=True):
-        drawn += draw(source, "heldout", share, {question.text for question in drawn}) if share else []
+    for place, source in enumerate(sources):
+        share = count // len(sources) + (place < count % len(sources))
+        drawn += draw(source, "heldout", share, {question.text for question in drawn}, is_worked) if share else []
     return drawn
 
 
@@ -115,15 +106,14 @@ def _both_ways(messages: Conversation) -> list[Conversation]:
     return [_with_toggle(messages, "on"), off] if thinks else [off]
 
 
-def _with_toggle(messages: Conversation, mode: str) -> Conversation:
-    said = toggle(mode)  # type: ignore[arg-type]
+def _with_toggle(messages: Conversation, mode: Mode) -> Conversation:
+    said = toggle(mode)
     if messages[0]["role"] != "system":
         return [{"role": "system", "content": said}, *messages]
     return [{"role": "system", "content": f"{said}\n\n{messages[0]['content']}"}, *messages[1:]]
 
 
-def _apart_from(conversation: Conversation, unwanted: set[str], file: Path) -> Conversation:
+def _refuse_what_is_held_out(conversation: Conversation, unwanted: set[str], file: Path) -> None:
     for message in conversation:
         if message["role"] == "user" and message["content"] in unwanted:
             raise UserError(f"stages: {file} asks a held-out question: {message['content'][:60]!r}; take it out")
-    return conversation

@@ -1,11 +1,11 @@
-"""Questions whose answers can be checked, from the generators of reasoning-gym: as many as are asked for, none twice."""
+"""Questions whose answers can be checked, from reasoning-gym's generators: as many as are asked for, none twice."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any, Literal
 
@@ -71,15 +71,22 @@ class Question(BaseModel):
         return self.score(answer) >= 1.0
 
 
-def draw(source: GeneratorSource, part: Part, count: int, unwanted: Collection[str] = ()) -> list[Question]:
-    """So many different questions, none of which is in `unwanted`; the same ones every time."""
+def draw(
+    source: GeneratorSource,
+    part: Part,
+    count: int,
+    unwanted: Collection[str] = (),
+    is_good: Callable[[Question], bool] = lambda question: True,
+) -> list[Question]:
+    """So many different good questions, none of which is in `unwanted`; the same ones every time."""
     seed = _seed(source, part)
     made, seen, drawn = _dataset(source.generator, seed, source.config), set(unwanted), list[Question]()
     for index in range(count * DRAWS):
         entry = made[index]
         if entry["question"] not in seen:
             seen.add(entry["question"])
-            drawn.append(_question(source, seed, index, entry))
+            question = _question(source, seed, index, entry)
+            drawn += [question] if is_good(question) else []
         if len(drawn) == count:
             return drawn
     raise UserError(

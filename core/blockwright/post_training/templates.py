@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from jinja2 import TemplateError
 
@@ -108,3 +108,13 @@ def learned_tokens(
     assert isinstance(encoded, Mapping)
     marked = zip(encoded["input_ids"], encoded["assistant_masks"], strict=True)
     return str(text), [token for token, is_marked in marked if is_marked]
+
+
+def conversation_tokens(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], template: str | None = None, ask: bool = False
+) -> list[int]:
+    """By the tokenizer's template or the given one; `ask` ends it where the assistant is to speak."""
+    found = tokenizer.apply_chat_template(
+        [dict(message) for message in messages], chat_template=template, add_generation_prompt=ask, return_dict=False
+    )
+    return cast(list[int], found)

@@ -30,6 +30,11 @@ def worked_steps(question: Question) -> str | None:
     return "\n".join(lines) if str(result) == question.answer else None
 
 
+def is_worked(question: Question) -> bool:
+    """Whether its steps come to its answer; where nothing here works such questions out, the generator is trusted."""
+    return question.generator not in WORKED or worked_steps(question) is not None
+
+
 def _of_expression(metadata: Mapping[str, Any]) -> Steps:
     """`(2 + 3) * 4`: innermost first, from left to right; division rounds down, as the generators' does."""
     expression = str(metadata["expression"])
