@@ -162,7 +162,9 @@ class _Progress(TrainerCallback):
 
 @contextmanager
 def quiet_trl() -> Iterator[None]:
-    """Around the making of a trainer: no log lines, no bars, and nothing told to the hub about the run."""
+    """Around the making of a trainer and its arguments: no log lines, no bars, and nothing told to the hub."""
+    import warnings
+
     import datasets
     from huggingface_hub import constants
 
@@ -170,7 +172,8 @@ def quiet_trl() -> Iterator[None]:
     constants.HF_HUB_DISABLE_TELEMETRY = True
     datasets.disable_progress_bars()
     try:
-        with quiet_transformers():
+        with quiet_transformers(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of TRL's own use of transformers
             yield
     finally:
         constants.HF_HUB_DISABLE_TELEMETRY = telemetry

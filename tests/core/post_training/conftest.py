@@ -1,0 +1,76 @@
+"""A tiny child with a tokenizer of bytes and SmolLM2's chat template, and jobs that train it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from blockwright.child.configuration_blockwright import BlockwrightConfig
+from blockwright.child.modeling_blockwright import BlockwrightForCausalLM
+from blockwright.post_training.job import TrlJob
+from blockwright.post_training.pairs import pair
+from blockwright.post_training.sft import TRAINS, write_conversations
+from blockwright.post_training.templates import thinking_template
+
+MakeJob = Callable[..., TrlJob]
+SPECIAL = ["<unk>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|eot_id|>", "<|endoftext|>"]
+SMOLLM2 = """{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system
+You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>
+' }}{% endif %}{{'<|im_start|>' + message['role'] + '
+' + message['content'] + '<|im_end|>' + '
+'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant
+' }}{% endif %}"""
+
+
+@pytest.fixture
+def tokenizer() -> PreTrainedTokenizerFast:
+    """A token a byte."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: index for index, token in enumerate([*SPECIAL, *alphabet])}
+    made = Tokenizer(models.BPE(vocabulary, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens(SPECIAL)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made, unk_token="<unk>", bos_token="<|begin_of_text|>", eos_token="<|im_end|>"
+    )
+    tokenizer.chat_template = SMOLLM2
+    return tokenizer
+
+
+@pytest.fixture
+def child(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> Path:
+    """One layer as it was, one without attention and with a fused, wider FFN, one skipped whole."""
+    torch.manual_seed(0)
+    config = BlockwrightConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=2, tie_word_embeddings=True, initializer_range=0.1, eos_token_id=2,
+        per_layer_config={1: {"skip": ["attention"], "intermediate_size": 96}, 2: {"skip": ["attention", "mlp"]}},
+    )  # fmt: skip
+    BlockwrightForCausalLM(config).save_pretrained(tmp_path / "child")
+    tokenizer.save_pretrained(tmp_path / "child")
+    return tmp_path / "child"
+
+
+@pytest.fixture
+def make_job(child: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> MakeJob:
+    """A short job of reasoning SFT in a folder of its own."""
+
+    def make(name: str = "job", **changed: object) -> TrlJob:
+        options = {
+            "steps": 4, "batch_size": 2, "learning_rate": 3e-3, "checkpoint_every": 2, "sequence_length": 192, **changed,
+        }  # fmt: skip
+        folder = tmp_path / name
+        folder.mkdir()
+        template = thinking_template(tokenizer)
+        learned = [each for number in range(8) for each in pair(f"{number} + 1", f"{number}, then 1", str(number + 1))]
+        write_conversations(folder, learned, child, template, 192)
+        return TrlJob(trains=TRAINS, child=child, directory=folder, seed=0, options=json.loads(json.dumps(options)))
+
+    return make
