@@ -20,10 +20,10 @@ from blockwright.child.checkpoint import open_child
 from blockwright.models.evaluation import Evaluation, evaluate
 
 RECIPE = Path(__file__).with_name("healing.yaml")
-TOKENS = {"80%": (62_500, 250_000), "60%": (62_500, 250_000)}
+TOKENS = {"80%": (25_000, 100_000), "60%": (100_000,)}
 BLOCKS = {"block-distill": {"tokens": 98304}}
-TRAINING: Mapping[str, object] = {"learning_rate": 3e-4, "batch_size": 4, "evaluate_every": 30, "checkpoint_every": 60}
-MIX_SHARE, MIX_TOKENS = "80%", 62_500
+TRAINING: Mapping[str, object] = {"learning_rate": 3e-4, "batch_size": 4, "evaluate_every": 12, "checkpoint_every": 12}
+MIX_SHARE, MIX_TOKENS = "80%", 25_000
 MIXES = {
     "KL": {"divergence": 1.0, "hidden": 0.0},
     "KL + cosine": {"divergence": 1.0, "hidden": 1.0},

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LICENCE_FILES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*", "USE_POLICY*")  # must go where the weights go
+
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
@@ -45,6 +47,14 @@ def write_json(path: Path, data: object) -> None:
     """JSON with sorted keys, atomically, so that equal data gives equal bytes."""
     with write_atomically(path) as beside:
         beside.write_text(json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def copy_licences(source: Path, target: Path) -> None:
+    """The texts that must go where the weights go; those that are there already stay."""
+    for pattern in LICENCE_FILES:
+        for file in sorted(source.glob(pattern)):
+            if file.is_file() and not (target / file.name).exists():
+                shutil.copyfile(file, target / file.name)
 
 
 def sha256_of(path: Path) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from blockwright.errors import UserError, did_you_mean
-from blockwright.files import write_directory_atomically
+from blockwright.files import LICENCE_FILES, copy_licences, write_directory_atomically
 from blockwright.models.quiet import quiet_transformers, without_gguf_bar
 from blockwright.models.weights import SafetensorsSource
 from blockwright.variants import SLOTS, Slot, SubBlock, SubBlockShape
@@ -155,7 +155,7 @@ def prepare_parent(settings: ParentSettings, directory: Path) -> Path:
         return place
     from huggingface_hub import snapshot_download
 
-    patterns = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
+    patterns = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt", *LICENCE_FILES]
     with quiet_transformers():
         return Path(snapshot_download(place, revision=settings.revision, allow_patterns=patterns))
 
@@ -179,4 +179,6 @@ def _dequantise(place: Path | str, settings: ParentSettings, directory: Path) ->
         del model.config.quantization_config
         model.save_pretrained(beside)
         AutoTokenizer.from_pretrained(place, **arguments).save_pretrained(beside)
+        if isinstance(place, Path):
+            copy_licences(place, beside)
     return directory

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from blockwright.child.configuration_blockwright import AUTO_MAP
 from blockwright.child.modeling_blockwright import DecoderLayer, write_code
-from blockwright.files import write_directory_atomically
+from blockwright.files import copy_licences, write_directory_atomically
 from blockwright.models.sharding import DType, PlannedTensor, write_sharded
 from blockwright.models.weights import SafetensorsSource
 
@@ -88,11 +88,12 @@ def _layer_tensors(config: BlockwrightConfig, index: int) -> Iterator[PlannedTen
 
 
 def copy_companions(source: Path, target: Path) -> None:
-    """Copies what a checkpoint has beside weights and config: tokenizer, chat template, generation settings."""
+    """Copies what a checkpoint has beside weights and config: tokenizer, chat template, generation settings, licences."""
     for pattern in (*TOKENIZER_FILES, "generation_config.json"):
         for file in sorted(source.glob(pattern)):
             if file.is_file():
                 shutil.copyfile(file, target / file.name)
+    copy_licences(source, target)
 
 
 def stored_dtype(directory: Path) -> DType:

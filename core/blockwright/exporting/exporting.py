@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from blockwright.exporters import ExportContext, Exported, Exporter
 from blockwright.exporting.card import write_card
 from blockwright.exporting.origin import Origin
 from blockwright.exporting.targets import refusals
-from blockwright.files import write_directory_atomically
+from blockwright.files import copy_licences, write_directory_atomically
 
 if TYPE_CHECKING:
     from blockwright.child.configuration_blockwright import BlockwrightConfig
@@ -48,14 +47,6 @@ def child_config_of(child: Path) -> BlockwrightConfig:
     if model_type != BlockwrightConfig.model_type:
         raise UserError(f"{child}: holds a model of type '{model_type}', not a child of Blockwright")
     return BlockwrightConfig.from_pretrained(child)
-
-
-def copy_licences(source: Path, target: Path) -> None:
-    """The texts that must go where the weights go."""
-    for pattern in ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*"):
-        for file in sorted(source.glob(pattern)):
-            if file.is_file() and not (target / file.name).exists():
-                shutil.copyfile(file, target / file.name)
 
 
 def size_of(folder: Path) -> int:

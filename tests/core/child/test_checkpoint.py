@@ -139,6 +139,19 @@ def test_tokenizer_template_and_generation_settings_come_along(
     assert generation == (parent.directory / "generation_config.json").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["LICENSE", "NOTICE.txt", "COPYING.md", "USE_POLICY.md", "LICENCE.txt"])
+def test_the_parents_licence_goes_where_its_weights_go(
+    name: str, stack: LayerStack, parent: Parent, tmp_path: Path
+) -> None:
+    text = parent.directory / name
+    text.write_text("under these terms")
+    try:
+        write_child(tmp_path / "child", stack, parent)
+    finally:
+        text.unlink()
+    assert (tmp_path / "child" / name).read_text() == "under these terms"
+
+
 def test_equal_children_are_equal_bytes(stack: LayerStack, parent: Parent, tmp_path: Path, files: Files) -> None:
     for name in ("first", "second"):
         write_child(tmp_path / name, stack, parent)
