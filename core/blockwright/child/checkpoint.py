@@ -88,7 +88,7 @@ def _layer_tensors(config: BlockwrightConfig, index: int) -> Iterator[PlannedTen
 
 
 def copy_companions(source: Path, target: Path) -> None:
-    """Copies what a checkpoint has beside weights and config: tokenizer, chat template, generation settings, licences."""
+    """Copies what stands beside weights and config: tokenizer, chat template, generation settings, licences."""
     for pattern in (*TOKENIZER_FILES, "generation_config.json"):
         for file in sorted(source.glob(pattern)):
             if file.is_file():

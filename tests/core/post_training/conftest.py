@@ -64,8 +64,13 @@ def make_job(child: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) ->
 
     def make(name: str = "job", **changed: object) -> TrlJob:
         options = {
-            "steps": 4, "batch_size": 2, "learning_rate": 3e-3, "checkpoint_every": 2, "sequence_length": 192, **changed,
-        }  # fmt: skip
+            "steps": 4,
+            "batch_size": 2,
+            "learning_rate": 3e-3,
+            "checkpoint_every": 2,
+            "sequence_length": 192,
+            **changed,
+        }
         folder = tmp_path / name
         folder.mkdir()
         template = thinking_template(tokenizer)

@@ -1,4 +1,4 @@
-"""Runs a job as the launcher does, with FSDP2 on CPUs: accelerate knows it on GPUs and the like alone, and else takes DDP.
+"""Runs a job as the launcher does, with FSDP2 on CPUs, where accelerate alone would take DDP.
 
 `fsdp2_on_cpus.py JOB` prints what the weights are of at the end; `KILL_AT` in the environment is a step to die at.
 """
