@@ -29,6 +29,10 @@ class StageOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     without_effect: ClassVar[frozenset[str]] = frozenset()
 
+    def fingerprint(self) -> object:
+        """What else the result depends on, as JSON has it: files that options name, by size and time of change."""
+        return None
+
 
 @dataclass(frozen=True)
 class StageText:

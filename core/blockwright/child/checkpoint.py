@@ -89,11 +89,24 @@ def _layer_tensors(config: BlockwrightConfig, index: int) -> Iterator[PlannedTen
 
 def copy_companions(source: Path, target: Path) -> None:
     """Copies what stands beside weights and config: tokenizer, chat template, generation settings, licences."""
-    for pattern in (*TOKENIZER_FILES, "generation_config.json"):
-        for file in sorted(source.glob(pattern)):
-            if file.is_file():
-                shutil.copyfile(file, target / file.name)
+    for file in _companions(source):
+        shutil.copyfile(file, target / file.name)
     copy_licences(source, target)
+
+
+def copy_absent_companions(source: Path, target: Path) -> None:
+    """Only what a checkpoint that somebody else has written lacks; of two tokenizers' files none are mixed."""
+    has_tokenizer = any(target.glob("tokenizer*"))
+    for file in _companions(source):
+        of_tokenizer = file.name != "generation_config.json"
+        if not (target / file.name).exists() and not (has_tokenizer and of_tokenizer):
+            shutil.copyfile(file, target / file.name)
+    copy_licences(source, target)
+
+
+def _companions(source: Path) -> Iterator[Path]:
+    for pattern in (*TOKENIZER_FILES, "generation_config.json"):
+        yield from (file for file in sorted(source.glob(pattern)) if file.is_file())
 
 
 def stored_dtype(directory: Path) -> DType:

@@ -40,6 +40,13 @@ class SafetensorsSource:
             tensor: torch.Tensor = file.get_tensor(name)
             return tensor
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """From the file's header alone; KeyError when there is no tensor of that name."""
+        from safetensors import safe_open
+
+        with safe_open(self.directory / self._file_of[name], framework="pt") as file:
+            return tuple(file.get_slice(name).get_shape())
+
 
 def _files_by_tensor(directory: Path) -> Mapping[str, str]:
     index = directory / "model.safetensors.index.json"

@@ -65,8 +65,10 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
 
 
 def _decisive(given: Mapping[str, object], options: StageOptions) -> dict[str, object]:
-    """The given options that the result depends on."""
-    return {name: value for name, value in given.items() if name not in options.without_effect}
+    """The given options that the result depends on, and the state of the files that they name."""
+    decisive = {name: value for name, value in given.items() if name not in options.without_effect}
+    fingerprint = options.fingerprint()
+    return decisive if fingerprint is None else {**decisive, "fingerprint": fingerprint}
 
 
 def _shared(recipe: Recipe) -> str | None:
