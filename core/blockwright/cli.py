@@ -10,6 +10,7 @@ import typer
 from blockwright.cli_data import generate_data
 from blockwright.cli_exports import export, import_model
 from blockwright.cli_hardware import app as hardware_app
+from blockwright.cli_plugins import app as plugins_app
 from blockwright.terminal.outcomes import reported
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 
 app.add_typer(hardware_app, name="hardware")
+app.add_typer(plugins_app, name="plugins")
 app.command()(export)
 app.command(name="import")(import_model)
 app.command(name="generate-data")(generate_data)
@@ -152,16 +154,6 @@ def share(
         from blockwright.api import open_run
 
         typer.echo(open_run(run).share(folder))
-
-
-@app.command()
-def plugins(as_json: AsJson = False, debug: Debug = False) -> None:
-    """Lists what is installed: each plugin, what it is, and the package that brings it."""
-    with reported(debug):
-        from blockwright.terminal.summary import plugins_summary
-        from blockwright.terminal.tables import show
-
-        show(plugins_summary(), as_json)
 
 
 def main() -> None:

@@ -57,6 +57,23 @@ class Plugins:
     def broken(self) -> tuple[Plugin, ...]:
         return tuple(plugin for plugin in self.table if plugin.broken is not None)
 
+    def find(self, name: str) -> tuple[Plugin, ...]:
+        """The plugins of that name, else those that bring a part of it; UserError with the nearest name."""
+        found = tuple(plugin for plugin in self.table if plugin.name == name)
+        found = found or tuple(plugin for plugin in self.table if name in _names(plugin))
+        if found:
+            return found
+        known = {plugin.name for plugin in self.table} | {part for plugin in self.table for part in _names(plugin)}
+        raise UserError(f"no plugin is called '{name}'{did_you_mean(name, known)}")
+
+    def tell_troubles(self) -> None:
+        """Emits `plugin_broken` and `plugin_slow`, one event a plugin, for the log of a run."""
+        for plugin in self.table:
+            if plugin.broken is not None:
+                emit("plugin_broken", plugin=plugin.name, package=plugin.package, reason=plugin.broken)
+            elif plugin.is_slow:
+                emit("plugin_slow", plugin=plugin.name, package=plugin.package, seconds=round(plugin.seconds, 1))
+
     @cached_property
     def variants(self) -> Mapping[tuple[Slot, str], BlockVariant]:
         """One instance of each, by slot and kind."""
@@ -122,7 +139,7 @@ class Plugins:
         owners = [plugin for plugin in self.table if plugin.name == name or name in _names(plugin)]
         if not owners:
             raise KeyError(name)
-        return ", ".join(sorted({f"{plugin.distribution} {plugin.version}" for plugin in owners}))
+        return ", ".join(sorted({plugin.package for plugin in owners}))
 
     @contextmanager
     def observing(self) -> Iterator[None]:

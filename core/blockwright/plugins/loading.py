@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Sequence
+import time
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 
 import pluggy
 
 from blockwright import hookspecs
-from blockwright.errors import UserError, did_you_mean
+from blockwright.errors import did_you_mean
 from blockwright.plugins.parts import BadPart, Part, parts_of, resources_of
 from blockwright.resources import Resources
 
 GROUP = "blockwright"
 SUBSET_VARIABLE = "BLOCKWRIGHT_PLUGINS"
+SLOW_SECONDS = 1.0  # to import; every command waits for it
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point: whose it is, what it brings, or why it is broken (then it brings nothing)."""
+    """One entry point: whose it is, what it brings, or why it is broken (then it brings nothing).
+
+    `seconds`: how long its import and its hooks took, and all that nobody had imported before it.
+    """
 
     name: str
     distribution: str
@@ -29,11 +34,21 @@ class Plugin:
     parts: tuple[Part, ...] = ()
     resources: tuple[Resources, ...] = ()
     broken: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def package(self) -> str:
+        """`blockwright 0.1.0`."""
+        return f"{self.distribution} {self.version}".rstrip()
 
     @property
     def owner(self) -> str:
         """`plugin 'highs' (blockwright 0.1.0)`."""
-        return f"plugin '{self.name}' ({self.distribution} {self.version})"
+        return f"plugin '{self.name}' ({self.package})"
+
+    @property
+    def is_slow(self) -> bool:
+        return self.seconds > SLOW_SECONDS
 
     @property
     def provides(self) -> tuple[str, ...]:
@@ -43,12 +58,22 @@ class Plugin:
 
 
 def load_plugins(manager: pluggy.PluginManager) -> tuple[Plugin, ...]:
-    """All installed plugins, or those that BLOCKWRIGHT_PLUGINS names, registered with `manager` where they work."""
+    """All installed plugins, or those that BLOCKWRIGHT_PLUGINS names, registered with `manager` where they work.
+
+    A name there that no plugin has is listed as broken, and stops no other.
+    """
     manager.add_hookspecs(hookspecs)
-    loaded: list[Plugin] = []
-    for entry_point in _wanted(_installed()):
-        loaded.append(_load(manager, entry_point, loaded))
-    return tuple(loaded)
+    installed, loaded = _installed(), list[Plugin]()
+    wanted = wanted_names()
+    for entry_point in installed:
+        if not wanted or entry_point.name in wanted:
+            loaded.append(_timed(manager, entry_point, loaded))
+    return (*loaded, *_misspelt(wanted, {entry.name for entry in installed}))
+
+
+def wanted_names() -> list[str]:
+    """The names in BLOCKWRIGHT_PLUGINS; none means all that are installed."""
+    return [name.strip() for name in os.environ.get(SUBSET_VARIABLE, "").split(",") if name.strip()]
 
 
 def _installed() -> list[EntryPoint]:
@@ -56,23 +81,21 @@ def _installed() -> list[EntryPoint]:
     return sorted(entry_points(group=GROUP), key=lambda entry: (_distribution(entry)[0] != "blockwright", entry.name))
 
 
-def _wanted(installed: Sequence[EntryPoint]) -> Sequence[EntryPoint]:
-    names = [name.strip() for name in os.environ.get(SUBSET_VARIABLE, "").split(",") if name.strip()]
-    if not names:
-        return installed
-    known = {entry.name for entry in installed}
-    unknown = [
-        f"{SUBSET_VARIABLE}: no plugin is called '{name}'{did_you_mean(name, known)}"
-        for name in names
-        if name not in known
-    ]
-    if unknown:
-        raise UserError(*unknown)
-    return [entry for entry in installed if entry.name in names]
+def _misspelt(wanted: Sequence[str], known: Iterable[str]) -> Iterator[Plugin]:
+    known = set(known)
+    for name in dict.fromkeys(wanted):
+        if name not in known:
+            reason = f"{SUBSET_VARIABLE}: no plugin is called '{name}'{did_you_mean(name, known)}"
+            yield Plugin(name, "not installed", "", broken=reason)
 
 
 def _distribution(entry: EntryPoint) -> tuple[str, str]:
     return (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "unknown")
+
+
+def _timed(manager: pluggy.PluginManager, entry: EntryPoint, before: Iterable[Plugin]) -> Plugin:
+    start = time.perf_counter()
+    return replace(_load(manager, entry, before), seconds=time.perf_counter() - start)
 
 
 def _load(manager: pluggy.PluginManager, entry: EntryPoint, before: Iterable[Plugin]) -> Plugin:

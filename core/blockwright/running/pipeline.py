@@ -80,6 +80,7 @@ def run_checked(checked: CheckedRecipe, last: str | None = None) -> RunFiles:
     files = RunFiles(checked.directory, checked.plugins.families, checked.plugins.variants)
     with run.locked(), logged_to(run.path / LOG), checked.plugins.observing():
         emit("run_started", pid=os.getpid(), directory=str(run.path))
+        checked.plugins.tell_troubles()
         save_recipe(checked.recipe, run.path / "recipe.yaml")
         write_json(run.path / "versions.json", installed_versions())
         run.remove_all_but(frozenset(step.name for step in steps))

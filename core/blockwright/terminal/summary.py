@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 from blockwright.api import Run
 from blockwright.pictures.strip import Strip, strip_of
-from blockwright.plugins import installed_plugins
 from blockwright.problem import Solution
 from blockwright.running.directory import STARTED
 from blockwright.running.files import SOLVE
@@ -116,26 +115,3 @@ def _quality_table(evaluation: Mapping[str, object]) -> Table:
     ]
     predicted = ("predicted kl nats per token", *(f"{evaluation['predicted']:.4g}" for _ in children))
     return Table("On unseen text", ("measure", *children), [predicted, *rows])
-
-
-def plugins_summary() -> Summary:
-    """Everything installed, with the reason beside what is broken."""
-    plugins = installed_plugins()
-    data = [
-        {
-            "plugin": plugin.name,
-            "package": f"{plugin.distribution} {plugin.version}",
-            "provides": list(plugin.provides),
-            "broken": plugin.broken,
-        }
-        for plugin in plugins.table
-    ]
-    rows = [
-        (
-            plugin.name,
-            f"{plugin.distribution} {plugin.version}",
-            (plugin.broken and f"broken: {plugin.broken}") or ", ".join(plugin.provides),
-        )
-        for plugin in plugins.table
-    ]
-    return Summary(data, [Table("Plugins", ("plugin", "package", "provides"), rows)])

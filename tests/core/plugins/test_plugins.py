@@ -12,7 +12,8 @@ import pytest
 from blockwright.errors import UserError
 from blockwright.events import Event, emit, listening
 from blockwright.plugins import Plugins
-from blockwright.plugins.loading import Plugin
+from blockwright.plugins.loading import SLOW_SECONDS, Plugin
+from blockwright.terminal.plugins import plugins_summary
 
 Install = Callable[..., None]
 
@@ -139,10 +140,61 @@ def test_the_subset_variable_loads_only_what_it_names(monkeypatch: pytest.Monkey
     assert list(plugins.scorers) == ["fisher"]
 
 
-def test_the_subset_variable_refuses_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BLOCKWRIGHT_PLUGINS", "fischer")
-    with pytest.raises(UserError, match="BLOCKWRIGHT_PLUGINS: no plugin is called 'fischer', did you mean 'fisher'"):
-        Plugins.load()
+def test_a_misspelt_name_in_the_subset_is_named_and_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOCKWRIGHT_PLUGINS", "fischer,variants")
+    plugins = Plugins.load()
+    assert row(plugins, "fischer").broken == (
+        "BLOCKWRIGHT_PLUGINS: no plugin is called 'fischer', did you mean 'fisher'?"
+    )
+    assert ("ffn", "narrow") in plugins.variants
+    with pytest.raises(UserError, match=r"no scorer is called 'fischer'.*did you mean 'fisher'"):
+        plugins.scorer("fischer")
+
+
+def test_a_slow_import_is_timed_and_named_and_the_plugin_works(install: Install) -> None:
+    install("sleepy", f"import time; time.sleep({SLOW_SECONDS + 0.1})\n" + SOLVER.format(name="thrifty"))
+    plugins = Plugins.load()
+    assert row(plugins, "sleepy").is_slow and plugins.solver("thrifty")
+    assert any("'sleepy' (stranger_sleepy 2.5) took 1." in line for line in plugins_summary(plugins).lines)
+
+
+def test_a_run_is_told_of_broken_and_slow_plugins(install: Install) -> None:
+    install("bad", "raise RuntimeError('needs a newer moon')")
+    heard: list[Event] = []
+    with listening(heard.append):
+        Plugins.load().tell_troubles()
+    told = next(event for event in heard if event.name == "plugin_broken")
+    assert told.fields == {
+        "plugin": "bad",
+        "package": "stranger_bad 2.5",
+        "reason": "RuntimeError: needs a newer moon",
+    }
+
+
+def test_plugins_are_found_by_their_name_or_by_what_they_bring(install: Install) -> None:
+    install("mine", SOLVER.format(name="thrifty"))
+    plugins = Plugins.load()
+    assert [one.name for one in plugins.find("thrifty")] == [one.name for one in plugins.find("mine")] == ["mine"]
+    assert [one.name for one in plugins.find("narrow")] == ["variants"]
+    with pytest.raises(UserError, match="no plugin is called 'thrfty', did you mean 'thrifty'"):
+        plugins.find("thrfty")
+
+
+def test_the_table_has_hooks_packages_and_seconds(install: Install) -> None:
+    install("mine", SOLVER.format(name="thrifty"))
+    data = plugins_summary(Plugins.load()).data
+    assert isinstance(data, list)
+    (mine,) = [one for one in data if one["plugin"] == "mine"]
+    assert mine.pop("seconds") > 0
+    assert mine == {
+        "plugin": "mine",
+        "distribution": "stranger_mine",
+        "version": "2.5",
+        "hooks": ["register_solvers"],
+        "provides": ["solver 'thrifty'"],
+        "broken": None,
+        "slow": False,
+    }
 
 
 def test_observers_are_told_events_until_they_fail(install: Install, tmp_path: Path) -> None:
