@@ -1,7 +1,7 @@
 """FFN fusion on real children: SmolLM2 without 8 and 12 attentions, as it is, fused, and healed.
 
-Beside each stands the comparison of FFN Fusion (arXiv 2503.18908): the same attentions skipped, and as many FFNs left out
-as fusion saves in depth, so that both run as many sub-blocks in a row. Both are healed on the same few tokens.
+Beside each stands the comparison of FFN Fusion (arXiv 2503.18908): the same attentions skipped, and as many FFNs
+left out as fusion saves in depth, so that both run as many sub-blocks in a row. Both are healed on the same few tokens.
 """
 
 from __future__ import annotations
