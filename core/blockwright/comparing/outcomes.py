@@ -51,6 +51,8 @@ class Comparison:
     """Makes library and scores where they are not there yet; then each contender has a folder of its own."""
 
     def __init__(self, checked: CheckedRecipe) -> None:
+        if checked.recipe.search.fusion != "off":
+            raise UserError("search.fusion: comparisons join no FFNs; add search.fusion=off transforms=[]")
         self.checked = checked
         self.files: RunFiles = run_checked(checked, last=SCORES)
         self._run = RunDirectory(checked.directory / FOLDER)

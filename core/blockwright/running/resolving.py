@@ -10,11 +10,15 @@ from blockwright.errors import UserError
 from blockwright.plugins import installed_plugins
 from blockwright.problem import Solution, Solver
 from blockwright.recipes.budget import Budget
-from blockwright.recipes.feasibility import budget_mistakes, rules_of
+from blockwright.recipes.feasibility import Joining, budget_mistakes, rules_of
+from blockwright.recipes.fusion import join_limits_of
 from blockwright.recipes.mistakes import mistakes_of
-from blockwright.recipes.plugin_sections import make_named
+from blockwright.recipes.plugin_sections import make_listed, make_named
 from blockwright.recipes.reading import Override, RawRecipe, Source, parse_overrides, read_raw
-from blockwright.running.files import COSTS, SCORES, RunFiles
+from blockwright.running.files import COSTS, SCORES, SOLVE, RunFiles
+from blockwright.running.steps.solving import problem_with_joins
+from blockwright.searching.fusing import walkers
+from blockwright.searching.join_making import open_joins, scored, scores_of_joins
 from blockwright.searching.problem_making import make_problem
 from blockwright.searching.search import SearchSettings
 
@@ -35,16 +39,37 @@ def solve_again(files: RunFiles, limits: Limits) -> Solution:
 
     UserError for a run that has no scores yet, a limit that is none, and a budget that no child keeps.
     """
-    for step in (SCORES, COSTS):
-        if not (files.directory / step / "done.json").exists():
-            raise UserError(f"{files.directory}: has no {step} yet; `blockwright run` makes them")
     raw = _with_limits(read_raw(files.directory / "recipe.yaml"), limits)
+    settings = SearchSettings.model_validate(raw.data.get("search") or {})
+    _require(files, (SCORES, COSTS) if settings.fusion == "off" else (SCORES, COSTS, SOLVE))
     budget, solver, prices = _budget(raw), _solver(raw), files.prices()
-    rules = rules_of(budget, SearchSettings.model_validate(raw.data.get("search") or {}), prices)
-    too_tight = budget_mistakes(budget, prices, solver, rules)
+    rules, joining = rules_of(budget, settings, prices), _joining(raw, settings, files)
+    too_tight = budget_mistakes(budget, prices, solver, rules, joining if settings.fusion == "joint" else None)
     if too_tight:
         raise raw.source.error(too_tight)
-    return solver.solve(make_problem(files.scores(), prices, rules))
+    *_, walker = walkers(solver, settings.fusion).values()
+    return walker.solve(joining(make_problem(files.scores(), prices, rules)))
+
+
+def _require(files: RunFiles, steps: Sequence[str]) -> None:
+    for step in steps:
+        if not (files.directory / step / "done.json").exists():
+            raise UserError(f"{files.directory}: has no {step} yet; `blockwright run` makes them")
+
+
+def _joining(raw: RawRecipe, settings: SearchSettings, files: RunFiles) -> Joining:
+    """The joins that the run has scored; the problem as it is where its search made none."""
+    transforms, mistakes = make_listed(
+        installed_plugins().transforms, "transform", "transforms", raw.data.get("transforms")
+    )
+    if mistakes:
+        raise raw.source.error(mistakes)
+    limits = join_limits_of(settings.fusion, transforms)
+    if limits is None:
+        return lambda problem: problem
+    found = open_joins(files.parent, files.space(), files.variants, limits)
+    joins = scored(found, scores_of_joins(files.directory / SOLVE))
+    return lambda problem: problem_with_joins(problem, files, files.prices(), limits, joins)
 
 
 def _with_limits(raw: RawRecipe, limits: Limits) -> RawRecipe:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blockwright.child.assembly import Variants
@@ -20,6 +22,7 @@ from blockwright.variants import SubBlock, SubBlockShape, VariantSpec
 if TYPE_CHECKING:
     from blockwright.parent import Parent
 
+JOIN_SCORES = "joins.json"
 Widths = Mapping[str, Mapping[str, int]]  # channels by sub-block and variant, 0 for a skipped FFN
 
 
@@ -78,6 +81,17 @@ def with_joins(problem: Problem, joins: Iterable[Join], savings: Resources, rule
     """The problem with joins that have their scores, priced alike."""
     costs = {resource: -saved for resource, saved in savings.items()}
     return replace(problem, joins=tuple(replace(join, costs=costs) for join in joins), join_rule=rule)
+
+
+def scores_of_joins(folder: Path) -> dict[str, float]:
+    """Of each join's left FFN, in nats per token, as far as `score_joins` has come."""
+    record = folder / JOIN_SCORES
+    scores: dict[str, float] = json.loads(record.read_text()) if record.exists() else {}
+    return scores
+
+
+def scored(joins: Iterable[Join], scores: Mapping[str, float]) -> tuple[Join, ...]:
+    return tuple(replace(join, score=scores[join.left]) for join in joins)
 
 
 class _Costs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +15,13 @@ from blockwright.files import write_json
 from blockwright.models.divergence import Reference, divergence
 from blockwright.models.sensitivity import streams_between_layers
 from blockwright.models.stack import SEQUENCES_AT_ONCE, run_layers
+from blockwright.searching.join_making import JOIN_SCORES, scored, scores_of_joins
 from blockwright.variants import SubBlock
 
 if TYPE_CHECKING:
     from blockwright.child.modeling_blockwright import DecoderLayer
     from blockwright.models.stack import LayerStack
     from blockwright.problem import Join
-
-RECORD = "joins.json"
 
 
 def score_joins(parent: LayerStack, tokens: Tensor, joins: Iterable[Join], folder: Path) -> tuple[Join, ...]:
@@ -32,16 +30,15 @@ def score_joins(parent: LayerStack, tokens: Tensor, joins: Iterable[Join], folde
 
     Only the layers behind are run again. What a killed run has measured is read from `folder`.
     """
-    asked, record = list(joins), folder / RECORD
-    scores: dict[str, float] = json.loads(record.read_text()) if record.exists() else {}
+    asked, scores = list(joins), scores_of_joins(folder)
     missing = [join.left for join in asked if join.left not in scores]
     losses = _Losses(Reference(parent, tokens), parent) if missing else None
     for done, left in enumerate(missing, 1 + len(asked) - len(missing)):
         assert losses is not None
         scores[left] = losses.of_joining(SubBlock.parse(left).layer)
-        write_json(record, scores)
+        write_json(folder / JOIN_SCORES, scores)
         emit("join_scored", done=done, total=len(asked), join=left)
-    return tuple(replace(join, score=scores[join.left]) for join in asked)
+    return scored(asked, scores)
 
 
 def rescore_joins(reference: Reference, child: LayerStack, joins: Iterable[Join]) -> tuple[Join, ...]:

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from blockwright.api import Run, run
+from blockwright.comparing.outcomes import Comparison
 from blockwright.errors import UserError
 from blockwright.pictures.terminal import draw_strip
+from blockwright.recipes.checking import check_recipe
 from blockwright.running.directory import sha256_of
 from blockwright.terminal.summary import run_summary
 
@@ -144,6 +146,11 @@ def test_a_search_that_joins_has_its_joins_made(change: Callable[[str, str], Pat
     assert len(finished.solution.joined) == 1
     assert record(finished)["joined"] == [list(finished.solution.joined[0])]
     assert finished.solution.costs["params"] == finished.graph.params
+    again = finished.solve({})
+    assert (again.variants, again.joined) == (finished.solution.variants, finished.solution.joined)
+    assert not finished.solve({"params": "90%"}).joined
+    with pytest.raises(UserError, match=r"search\.fusion: comparisons join no FFNs; add search\.fusion=off"):
+        Comparison(check_recipe(finished.directory / "recipe.yaml"))
 
 
 def test_joins_that_nobody_makes_are_a_mistake(change: Callable[[str, str], Path]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,10 +44,9 @@ class SolveStep(Step):
 
     def _problem(self, files: RunFiles, prices: Prices, joins: Sequence[Join]) -> Problem:
         problem = make_problem(files.scores(), prices, self._rules(files))
-        if self.join_limits is None:
-            return problem
-        rule = join_rule(files.parent, files.space(), files.variants, self.join_limits)
-        return with_joins(problem, joins, prices.join_savings, rule)
+        return (
+            problem if self.join_limits is None else problem_with_joins(problem, files, prices, self.join_limits, joins)
+        )
 
     def _joins(self, files: RunFiles, folder: Path) -> Sequence[Join]:
         """With their scores, which are measured on the scoring tokens."""
@@ -60,6 +59,14 @@ class SolveStep(Step):
 
     def _rules(self, files: RunFiles) -> Rules:
         return Rules(files.limits(), files.floors(), groups_of(self.settings.agree, files.parent.layers))
+
+
+def problem_with_joins(
+    problem: Problem, files: RunFiles, prices: Prices, limits: JoinLimits, joins: Iterable[Join]
+) -> Problem:
+    """The problem of a run's space with joins that have their scores."""
+    rule = join_rule(files.parent, files.space(), files.variants, limits)
+    return with_joins(problem, joins, prices.join_savings, rule)
 
 
 def search_context(files: RunFiles, seed: int, folder: Path) -> SearchContext:
