@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from blockwright.events import Event
     from blockwright.exporters import Exporter
     from blockwright.parent import ModelFamily
+    from blockwright.post_training.rewards import Reward
     from blockwright.problem import Solver
     from blockwright.resources import Resources
     from blockwright.scoring import Scorer
@@ -100,6 +101,16 @@ def register_stages() -> list[type[Stage]]:
     """Steps that make a better child of a child, in the order in which the recipe's `stages` list them.
 
     :returns: A list of subclasses of :class:`blockwright.stages.Stage`.
+    """
+
+
+@hookspec
+def register_rewards() -> list[type[Reward]]:
+    """Rules that say what a reply is worth, for the stages that learn from their own samples (`grpo`, `rloo`).
+
+    Named in such a stage's `rewards`, where each has a weight and its own options.
+
+    :returns: A list of subclasses of :class:`blockwright.post_training.rewards.Reward`.
     """
 
 

@@ -27,7 +27,8 @@ from blockwright.events import Event, emit, listening
 from blockwright.exporters import Exporter
 from blockwright.parent import ModelFamily
 from blockwright.plugins.loading import Plugin, load_plugins
-from blockwright.plugins.parts import COST_MODEL, EXPORTER, FAMILY, SCORER, SOLVER, STAGE, TRANSFORM, VARIANT, Kind
+from blockwright.plugins.parts import COST_MODEL, EXPORTER, FAMILY, REWARD, SCORER, SOLVER, STAGE, TRANSFORM, VARIANT, Kind
+from blockwright.post_training.rewards import Reward
 from blockwright.problem import Solver
 from blockwright.resources import ResourceKind
 from blockwright.scoring import Scorer
@@ -105,6 +106,10 @@ class Plugins:
         return self._all(STAGE)
 
     @property
+    def rewards(self) -> Mapping[str, type[Reward]]:
+        return self._all(REWARD)
+
+    @property
     def exporters(self) -> Mapping[str, type[Exporter]]:
         return self._all(EXPORTER)
 
@@ -122,6 +127,9 @@ class Plugins:
 
     def stage(self, name: str) -> type[Stage]:
         return self._find(STAGE, name)
+
+    def reward(self, name: str) -> type[Reward]:
+        return self._find(REWARD, name)
 
     def exporter(self, name: str) -> type[Exporter]:
         return self._find(EXPORTER, name)

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar, get_args
 from blockwright.costs import CostModel
 from blockwright.exporters import Exporter
 from blockwright.parent import ModelFamily
+from blockwright.post_training.rewards import Reward
 from blockwright.problem import Solver
 from blockwright.resources import ResourceKind, Resources
 from blockwright.scoring import Scorer
@@ -41,8 +42,11 @@ SCORER = Kind("scorer", "register_scorers", Scorer)  # type: ignore[type-abstrac
 SOLVER = Kind("solver", "register_solvers", Solver)  # type: ignore[type-abstract]
 TRANSFORM = Kind("transform", "register_transforms", Transform)  # type: ignore[type-abstract]
 STAGE = Kind("stage", "register_stages", Stage)  # type: ignore[type-abstract]
+REWARD = Kind("reward", "register_rewards", Reward)  # type: ignore[type-abstract]
 EXPORTER = Kind("exporter", "register_exporters", Exporter)  # type: ignore[type-abstract]
-KINDS: tuple[Kind[object], ...] = (FAMILY, VARIANT, SCORER, COST_MODEL, SOLVER, TRANSFORM, STAGE, EXPORTER)  # type: ignore[assignment]
+KINDS: tuple[Kind[object], ...] = (
+    FAMILY, VARIANT, SCORER, COST_MODEL, SOLVER, TRANSFORM, STAGE, REWARD, EXPORTER
+)  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 from blockwright.errors import UserError, did_you_mean
 from blockwright.post_training.settings import INSTALL, missing_modules
 
-Part = Literal["training", "heldout"]
+Part = Literal["training", "heldout", "evaluation"]
 DRAWS = 50  # a question that is wanted, before the generator is taken to have no more
 
 
@@ -45,7 +45,10 @@ class GeneratorSource(BaseModel):
 
 
 class Question(BaseModel):
-    """One question and its answer; generator, seed and index say how it was made, and so how it is scored."""
+    """One question and its answer; generator, seed and index say how it was made, and so how it is scored.
+
+    `extra` is what a line of a file says beside them, for rewards that ask for it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     text: str
@@ -54,6 +57,7 @@ class Question(BaseModel):
     config: Mapping[str, Any] = {}
     seed: int = 0
     index: int = 0
+    extra: Mapping[str, Any] = {}
 
     def entry(self) -> dict[str, Any]:
         """What the generator has of it: question, answer and metadata."""

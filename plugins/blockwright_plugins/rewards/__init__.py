@@ -1,0 +1,1 @@
+"""The built-in rewards of sampled replies, each a plugin of its own."""
