@@ -20,7 +20,7 @@ from blockwright.child.checkpoint import open_child
 from blockwright.models.evaluation import Evaluation, evaluate
 
 RECIPE = Path(__file__).with_name("healing.yaml")
-TOKENS = {"80%": (25_000, 100_000), "60%": (100_000,)}
+TOKENS = {"80%": (25_000, 50_000), "60%": (25_000, 50_000)}
 BLOCKS = {"block-distill": {"tokens": 98304}}
 TRAINING: Mapping[str, object] = {"learning_rate": 3e-4, "batch_size": 4, "evaluate_every": 12, "checkpoint_every": 12}
 MIX_SHARE, MIX_TOKENS = "80%", 25_000
