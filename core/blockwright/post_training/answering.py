@@ -16,7 +16,7 @@ from blockwright.post_training.templates import conversation_tokens
 from blockwright.post_training.thinking import MODES, Mode, asked, final_answer, has_tags, is_well_formed
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from blockwright.models.generation import Decoding
 
@@ -63,11 +63,23 @@ def answers(child: Path, template: str, questions: Sequence[Question], decoding:
 
 
 def _in(mode: Mode, child: Path, template: str, questions: Sequence[Question], decoding: Decoding) -> list[Reply]:
-    from blockwright.models.generation import end_tokens, generate
     from blockwright.post_training.models import open_answering, open_tokenizer
 
     model, tokenizer = open_answering(child), open_tokenizer(child)
     tokenizer.chat_template = template
+    return replies(model, tokenizer, mode, questions, decoding)
+
+
+def replies(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    mode: Mode,
+    questions: Sequence[Question],
+    decoding: Decoding,
+) -> list[Reply]:
+    """To all questions, under the tokenizer's chat template, each judged by its final answer."""
+    from blockwright.models.generation import end_tokens, generate
+
     prompts = [conversation_tokens(tokenizer, asked(question.text, mode), ask=True) for question in questions]
     ends = end_tokens(model, tokenizer)
     written = generate(model, prompts, decoding, ends, lambda done: _tell(mode, done, len(prompts)))
