@@ -85,7 +85,7 @@ def train_to_the_end(trainer: Trainer, job: TrlJob, keep: int, save: Callable[[P
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Progress(keep))
     newest = newest_checkpoint(job.checkpoints)
-    with quiet_transformers():
+    with quiet_trl():
         trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
     child = job.directory / "child"
     if save is None:
@@ -162,7 +162,7 @@ class _Progress(TrainerCallback):
 
 @contextmanager
 def quiet_trl() -> Iterator[None]:
-    """Around the making of a trainer and its arguments: no log lines, no bars, and nothing told to the hub."""
+    """Around the making of a trainer, its arguments and its work: no log lines, no bars, and nothing told to the hub."""
     import warnings
 
     import datasets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +16,15 @@ from blockwright.child.configuration_blockwright import BlockwrightConfig
 from blockwright.child.modeling_blockwright import BlockwrightForCausalLM
 from blockwright.post_training.job import TrlJob
 from blockwright.post_training.pairs import pair
+from blockwright.post_training.prompts import Prompt
+from blockwright.post_training.questions import Question
+from blockwright.post_training.reinforcing import write_prompts
 from blockwright.post_training.sft import TRAINS, write_conversations
 from blockwright.post_training.templates import thinking_template
+from blockwright.post_training.thinking import MODES
 
 MakeJob = Callable[..., TrlJob]
+HERE = Path(__file__).parent
 SPECIAL = ["<unk>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|eot_id|>", "<|endoftext|>"]
 SMOLLM2 = """{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system
 You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>
@@ -26,6 +32,13 @@ You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>
 ' + message['content'] + '<|im_end|>' + '
 '}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant
 ' }}{% endif %}"""
+
+
+@pytest.fixture(autouse=True)
+def importable_rewards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`letters_for_tests`, here and in processes that a test starts."""
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]))
 
 
 @pytest.fixture
@@ -77,5 +90,29 @@ def make_job(child: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) ->
         learned = [each for number in range(8) for each in pair(f"{number} + 1", f"{number}, then 1", str(number + 1))]
         write_conversations(folder, learned, child, template, 192)
         return TrlJob(trains=TRAINS, child=child, directory=folder, seed=0, options=json.loads(json.dumps(options)))
+
+    return make
+
+
+@pytest.fixture
+def make_rl_job(child: Path, tmp_path: Path) -> MakeJob:
+    """A short job of GRPO, or of whatever `trains` names, whose reward is for letters that any model can write."""
+
+    def make(name: str = "job", trains: str = "blockwright.post_training.grpo:train", **changed: object) -> TrlJob:
+        options = {
+            "steps": 4,
+            "batch_size": 8,
+            "samples": 4,
+            "reply_tokens": 12,
+            "learning_rate": 3e-3,
+            "checkpoint_every": 2,
+            "rewards": [{"letters_for_tests:evenness": {"weight": 2.0}}, "format"],
+            **changed,
+        }
+        folder = tmp_path / name
+        folder.mkdir()
+        questions = [Question(text=f"{number} + 1?", answer=str(number + 1)) for number in range(4)]
+        write_prompts(folder, [Prompt(question=each, mode=mode) for each in questions for mode in MODES])
+        return TrlJob(trains=trains, child=child, directory=folder, seed=0, options=json.loads(json.dumps(options)))
 
     return make

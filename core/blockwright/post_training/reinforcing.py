@@ -1,0 +1,237 @@
+"""Learning from the child's own replies on TRL's GRPOTrainer and RLOOTrainer: what they share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from blockwright.files import write_atomically
+from blockwright.post_training.job import TrlJob
+from blockwright.post_training.models import open_tokenizer, open_trainee
+from blockwright.post_training.prompts import Prompt
+from blockwright.post_training.rewards import RewardChoice, Rewards, Sample
+from blockwright.post_training.rollouts import sample_of
+from blockwright.post_training.saving import is_first_process
+from blockwright.post_training.settings import PostTrainingOptions, missing_modules
+from blockwright.post_training.trl_runs import (
+    common_arguments,
+    newest_checkpoint,
+    quiet_trl,
+    read_lines,
+    train_to_the_end,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, Trainer
+
+    from blockwright.child.modeling_blockwright import BlockwrightForCausalLM
+
+PROMPTS = "prompts.jsonl"
+SAMPLES = "samples.jsonl"
+SERVED = "served"
+RewardFunction = Callable[..., list[float]]
+COLUMNS = {
+    "reward": "reward (points)",
+    "frac_reward_zero_std": "groups without variance (share)",
+    "kl": "KL to the reference (nats per token)",
+    "entropy": "entropy (nats per token)",
+    "completions/mean_length": "reply length (tokens)",
+    "completions/clipped_ratio": "replies cut at their longest (share)",
+}
+
+
+class ReinforcingSettings(PostTrainingOptions):
+    """How a child learns from its own replies.
+
+    `samples`: replies to each prompt, a group; `batch_size`: replies an update, over all processes. `rewards`: plugins
+    or functions, with their weights; the first one says what a pass is. `reply_tokens`: how long a reply may be.
+    `beta`: the weight of the KL to the child as it came, which is loaded beside it; without (0) it is not. `rollouts`
+    of `updates` updates each: so many updates are made of the same replies before new ones are asked for. `vllm`:
+    replies are written by vLLM in the same processes, from an export of the child; `vllm_server`: by `trl vllm-serve`
+    at that address.
+    """
+
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 1e-6
+    samples: int = Field(default=8, ge=2)
+    rewards: tuple[RewardChoice, ...] = Field(min_length=1)
+    reply_tokens: PositiveInt = 256
+    temperature: PositiveFloat = 1.0
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    beta: NonNegativeFloat = 0.0
+    epsilon: PositiveFloat = 0.2
+    updates: PositiveInt = 1
+    mask_cut_replies: bool = False
+    vllm: bool = False
+    vllm_server: str | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ReinforcingSettings:
+        if self.replies % self.samples:
+            raise ValueError(
+                f"batch_size times updates ({self.replies}) must be a multiple of samples ({self.samples})"
+            )
+        if self.checkpoint_every % self.updates:
+            raise ValueError(
+                f"checkpoint_every ({self.checkpoint_every}) must be a multiple of updates ({self.updates}), "
+                "so that a run goes on with replies of its own"
+            )
+        if len({choice.name for choice in self.rewards}) < len(self.rewards):
+            raise ValueError("rewards: one is named twice; give it one weight")
+        if (self.vllm or self.vllm_server) and missing_modules(("vllm",)):
+            raise ValueError("vllm is not installed; type `pip install vllm`, or leave vllm and vllm_server out")
+        return self
+
+    @property
+    def replies(self) -> int:
+        """Of a rollout."""
+        return self.batch_size * self.updates
+
+    @property
+    def prompts_at_once(self) -> int:
+        return self.replies // self.samples
+
+
+def write_prompts(folder: Path, prompts: Sequence[Prompt]) -> None:
+    """In the order in which they are to be asked."""
+    with write_atomically(folder / PROMPTS) as beside:
+        beside.write_text("".join(prompt.model_dump_json() + "\n" for prompt in prompts))
+
+
+def run_trainer(
+    job: TrlJob,
+    settings: ReinforcingSettings,
+    trainer: Callable[..., Trainer],
+    config: Callable[..., Any],
+    own: Mapping[str, Any],
+) -> None:
+    """In every process of the job; `own` are those arguments that this trainer alone has."""
+    model, tokenizer = open_trainee(job.child, settings.precision), open_tokenizer(job.child)
+    rewards = Rewards.of(settings.rewards)
+    _cut_samples(job)
+    scoring = _Scoring(rewards, tokenizer, _ends(model, tokenizer), job.directory / SAMPLES)
+    if settings.vllm:
+        model.name_or_path = str(job.directory / SERVED)  # which TRL opens vLLM with; the reference is config's
+    with quiet_trl():
+        made = trainer(
+            model=model,
+            reward_funcs=scoring.functions(),
+            args=config(**arguments(job, settings), **own),
+            train_dataset=_rows(job),
+            processing_class=tokenizer,
+        )
+    train_to_the_end(made, job, settings.keep)
+
+
+def arguments(job: TrlJob, settings: ReinforcingSettings) -> dict[str, Any]:
+    """What GRPOConfig and RLOOConfig both take from our settings."""
+    served = {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": settings.vllm_server}
+    return {
+        **common_arguments(settings, job),
+        "num_generations": settings.samples,
+        "max_completion_length": settings.reply_tokens,
+        "steps_per_generation": settings.accumulate * settings.updates,
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "beta": settings.beta,
+        "epsilon": settings.epsilon,
+        "mask_truncated_completions": settings.mask_cut_replies,
+        "reward_weights": [choice.make().options.weight for choice in settings.rewards],
+        "shuffle_dataset": False,  # the curriculum has put them in order
+        "generation_kwargs": {"use_cache": True},
+        **(served if settings.vllm_server else {"use_vllm": settings.vllm}),
+    }
+
+
+def _ends(model: BlockwrightForCausalLM, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    from blockwright.models.generation import end_tokens
+
+    return end_tokens(model, tokenizer)
+
+
+def _rows(job: TrlJob) -> Any:
+    from datasets import Dataset
+
+    prompts = [Prompt.model_validate(row) for row in read_lines(job.directory / PROMPTS)]
+    return Dataset.from_list([{"prompt": prompt.messages, "asked": prompt.model_dump_json()} for prompt in prompts])
+
+
+class _Scoring:
+    """The rewards as functions that TRL calls one after the other, and a line in a file for each reply.
+
+    The file has the replies that the first process judged, with the update that they are first used in.
+    """
+
+    def __init__(self, rewards: Rewards, tokenizer: PreTrainedTokenizerBase, ends: frozenset[int], kept: Path) -> None:
+        self._rewards, self._tokenizer, self._ends, self._kept = rewards, tokenizer, ends, kept
+        self._scores: dict[str, list[float]] = {}
+
+    def functions(self) -> list[RewardFunction]:
+        return [self._function(name) for name in self._rewards.by_name]
+
+    def _function(self, name: str) -> RewardFunction:
+        reward = self._rewards.by_name[name]
+
+        def score(
+            completion_ids: list[list[int]], asked: list[str], trainer_state: Any, **unused: object
+        ) -> list[float]:
+            samples = [
+                sample_of(_prompt(text), tokens, self._tokenizer, self._ends)
+                for text, tokens in zip(asked, completion_ids, strict=True)
+            ]
+            scores = self._scores[name] = [reward.score(sample) for sample in samples]
+            if len(self._scores) == len(self._rewards.by_name):
+                self._write(trainer_state.global_step + 1, samples)
+            return scores
+
+        score.__name__ = name  # the name in TRL's log
+        return score
+
+    def _write(self, step: int, samples: Sequence[Sample]) -> None:
+        scores, self._scores = self._scores, {}
+        if not is_first_process():
+            return
+        with self._kept.open("a") as lines:
+            for index, sample in enumerate(samples):
+                of_rewards = {name: values[index] for name, values in scores.items()}
+                line = {
+                    "step": step,
+                    "mode": sample.mode,
+                    "question": sample.question.text,
+                    "answer": sample.question.answer,
+                    "reply": sample.reply,
+                    "tokens": sample.tokens,
+                    "rewards": of_rewards,
+                    "total": self._rewards.total(of_rewards),
+                }
+                lines.write(json.dumps(line) + "\n")
+
+
+@lru_cache(maxsize=4096)
+def _prompt(text: str) -> Prompt:
+    return Prompt.model_validate_json(text)
+
+
+def _cut_samples(job: TrlJob) -> None:
+    """What was sampled after the checkpoint that the training goes on from is sampled again."""
+    path = job.directory / SAMPLES
+    if not is_first_process() or not path.exists():
+        return
+    newest = newest_checkpoint(job.checkpoints)
+    done = 0 if newest is None else int(newest.name.rpartition("-")[2])
+    kept = [line for line in path.read_text().splitlines() if _step_of(line) <= done]
+    with write_atomically(path) as beside:
+        beside.write_text("".join(line + "\n" for line in kept))
+
+
+def _step_of(line: str) -> float:
+    """Infinity for a line that a kill has cut."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
