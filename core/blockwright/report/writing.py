@@ -14,6 +14,7 @@ from blockwright.report.heat_map import heat_maps
 from blockwright.report.reading import Record
 from blockwright.report.rounds_chart import rounds_chart
 from blockwright.report.sizes import breakdowns
+from blockwright.report.task_tables import task_tables
 from blockwright.report.verdict import nats, percent, verdict
 from blockwright.terminal.resources import as_resource
 from blockwright.terminal.tables import as_count, as_duration
@@ -73,6 +74,7 @@ def _values(record: Record) -> Mapping[str, object]:
         "channel_choice": channel_choice(record.decisions, chosen),
         "trained_variants": trained_variants(record.decisions, chosen),
         "command": _command(record),
+        "task_tables": task_tables(record.comparison),
     }
 
 
@@ -100,8 +102,9 @@ def _losses(record: Record) -> Iterator[tuple[str, str, float]]:
         yield "chosen child", "scoring text", record.search.realised
     if record.evaluation:
         yield "as built", "unseen text", record.evaluation.built.kl_nats_per_token
-        if record.stages:
-            yield "after healing", "unseen text", record.evaluation.final.kl_nats_per_token
+        if record.stages or record.transforms:
+            after = "after healing" if record.stages else "after transforms"
+            yield after, "unseen text", record.evaluation.final.kl_nats_per_token
 
 
 def _with_sizes(losses: Iterator[tuple[str, str, float]]) -> tuple[Bar, ...]:
