@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockwright.errors import UserError, did_you_mean
+from blockwright.evaluating.comparison import Comparison
 from blockwright.graph.block_graph import BlockGraph
 from blockwright.problem import Solution
 from blockwright.running.directory import DONE, RunDirectory
-from blockwright.running.files import SOLVE, RunFiles
+from blockwright.running.files import SOLVE, TASKS, RunFiles
 
 Limits = Mapping[str, object]  # by resource, as a recipe writes them: {"params": "70%"}
 
@@ -60,6 +61,12 @@ class Run:
     def evaluation(self) -> Mapping[str, object]:
         """`predicted` (summed scores, nats per token) beside what `built` and `final` children lose on unseen text."""
         return self.files.json(f"{self._evaluation_step()}/evaluation.json")
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What parent, child and what each stage left came to in the recipe's tasks; None where it names none."""
+        path = self.directory / self._evaluation_step() / TASKS
+        return Comparison.model_validate_json(path.read_bytes()) if path.is_file() else None
 
     @property
     def child(self) -> Path:

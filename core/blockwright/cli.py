@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from blockwright.cli_data import generate_data
+from blockwright.cli_evaluation import evaluate
 from blockwright.cli_exports import export, import_model
 from blockwright.cli_hardware import app as hardware_app
 from blockwright.cli_plugins import app as plugins_app
@@ -26,6 +27,7 @@ app.add_typer(plugins_app, name="plugins")
 app.command()(export)
 app.command(name="import")(import_model)
 app.command(name="generate-data")(generate_data)
+app.command()(evaluate)
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe's YAML file.", show_default=False)]
 Overrides = Annotated[

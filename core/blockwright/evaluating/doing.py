@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 
+from blockwright.errors import UserError
 from blockwright.evaluating.results import Answered, TaskResult
 from blockwright.evaluating.tasks import AskingTask, ChoiceTask, GenerateTask, HarnessTask, PerplexityTask, Task
 from blockwright.post_training.questions import Question, draw
@@ -99,19 +101,17 @@ def _perplexity(task: PerplexityTask, evaluated: EvaluatedModel) -> TaskResult:
 
 
 def read_text(task: PerplexityTask, tokenizer: PreTrainedTokenizerBase) -> Tensor:
-    """(sequences, seq), of the sources in turn; UserError where they hold too little."""
+    """(sequences, seq), of the sources in turn, as far as they reach; UserError where that is not one sequence."""
     import torch
 
-    from blockwright.text.sets import TextSettings, evaluation_sequences
+    from blockwright.text.sequences import sequences
 
-    settings = TextSettings(
-        calibration=task.text,
-        evaluation=task.text,
-        sequence_length=task.sequence_length,
-        evaluation_tokens=task.tokens,
-        evaluation_seed=task.seed,
-    )
-    return torch.tensor(evaluation_sequences(settings, tokenizer), dtype=torch.int64)
+    streams = [sequences(source, tokenizer, task.sequence_length, task.seed) for source in task.text]
+    in_turn = (row for rows in zip_longest(*streams) for row in rows if row is not None)
+    read = list(islice(in_turn, -(-task.tokens // task.sequence_length)))
+    if not read:
+        raise UserError(f"text: {', '.join(task.text)} holds less than {task.sequence_length} tokens; name more text")
+    return torch.tensor(read, dtype=torch.int64)
 
 
 def _greedy(max_tokens: int, batch_size: int) -> Decoding:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from blockwright.errors import UserError
-from blockwright.post_training.thinking import MODES, Mode
+from blockwright.post_training.thinking import MODES, ModeInYaml
 from blockwright.text.mixture import Source, name_of
 from blockwright.text.sources import refuse_what_is_no_source
 
@@ -24,7 +24,7 @@ class EvaluationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     tasks: Annotated[tuple[str, ...], Field(min_length=1)] = ("offline",)
-    modes: Annotated[tuple[Mode, ...], Field(min_length=1)] = MODES
+    modes: Annotated[tuple[ModeInYaml, ...], Field(min_length=1)] = MODES
     questions: PositiveInt | None = None
     answer_tokens: PositiveInt | None = None
     models: Literal["all", "ends"] = "all"

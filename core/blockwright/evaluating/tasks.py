@@ -43,7 +43,7 @@ class ChoiceTask(_Asking):
 
 
 class PerplexityTask(BaseModel):
-    """How well the model predicts text."""
+    """How well the model predicts text, of which so many `tokens` are read, or what there is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["perplexity"]

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
 
 Mode = Literal["on", "off"]
 Message = dict[str, str]  # role, content
 MODES: tuple[Mode, ...] = ("on", "off")
 OPENING, CLOSING = "<think>", "</think>"
 
+
+def _as_yaml_reads_it(mode: object) -> object:
+    """`on` and `off` without quotation marks are true and false in YAML."""
+    return {True: "on", False: "off"}[mode] if isinstance(mode, bool) else mode
+
+
+ModeInYaml = Annotated[Mode, BeforeValidator(_as_yaml_reads_it)]
 _WELL_FORMED = re.compile(r"\s*<think>(?P<thinking>.*?)</think>(?P<answer>.*)", re.DOTALL)
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from blockwright.construction import LibrarySettings
 from blockwright.costs import Scenario
+from blockwright.evaluating.settings import EvaluationSettings
 from blockwright.files import write_atomically
 from blockwright.parent import ParentSettings
 from blockwright.recipes.budget import Budget
@@ -75,6 +76,7 @@ class Recipe(BaseModel):
     search: SearchSettings = SearchSettings()
     transforms: tuple[Annotated[object, AfterValidator(_one_transform)], ...] = ()
     stages: tuple[Annotated[object, AfterValidator(_one_stage)], ...] = ()
+    evaluation: EvaluationSettings | None = None
     exports: tuple[Annotated[object, AfterValidator(_one_export)], ...] = ()
     runs: str = "runs"
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -90,6 +92,13 @@ class Recipe(BaseModel):
     def all_scenarios(self) -> Mapping[str, Scenario]:
         """The recipe's own scenario first, under the name that prices have for it."""
         return {MAIN: self.scenario, **self.scenarios}
+
+    @property
+    def tasks(self) -> EvaluationSettings | None:
+        """What models are asked; perplexity is that of the evaluation text where no other is named."""
+        if self.evaluation is None or self.evaluation.text:
+            return self.evaluation
+        return self.evaluation.model_copy(update={"text": self.text.evaluation})
 
     @property
     def transform_sections(self) -> tuple[tuple[str, Mapping[str, object]], ...]:

@@ -14,6 +14,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from blockwright.errors import UserError, first_line
+from blockwright.evaluating.comparison import Comparison
 from blockwright.report.records import (
     ChildConfig,
     Costs,
@@ -25,7 +26,7 @@ from blockwright.report.records import (
     TransformOutcome,
 )
 from blockwright.running.directory import RunDirectory, read_record
-from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
+from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, TASKS
 from blockwright.running.later_steps import LaterSteps
 from blockwright.running.log import LOG
 
@@ -130,6 +131,13 @@ class Record:
     @cached_property
     def evaluation(self) -> Evaluation | None:
         return self._of(self.later.evaluation, "evaluation.json", Evaluation)
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """What parent, child and what each stage left came to in tasks, where the recipe names some."""
+        if not (self.directory / self.later.evaluation / TASKS).is_file():
+            return None
+        return self._of(self.later.evaluation, TASKS, Comparison)
 
     @cached_property
     def exports(self) -> Mapping[str, ExportOutcome]:

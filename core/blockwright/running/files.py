@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PARENT, LIBRARY, SCORES, COSTS, SOLVE, BUILD = (
     "00-parent", "01-library", "02-scores", "03-costs", "04-solve", "05-build",
 )  # fmt: skip
+EVALUATIONS, TASKS = "evaluations", "tasks.json"  # what was asked of models, kept and as a table
 
 
 @dataclass(frozen=True)

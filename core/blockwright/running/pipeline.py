@@ -69,7 +69,8 @@ def _after_the_build(checked: CheckedRecipe, keys: Mapping[str, str]) -> Iterato
     for name, stage in zip(later.stages, checked.made.stages, strict=True):
         yield StageStep(name, keys[name], stage, previous, recipe.text, recipe.seed)
         previous = name
-    yield EvaluationStep(later.evaluation, keys[later.evaluation], previous)
+    steps = (*later.transforms, *later.stages)
+    yield EvaluationStep(later.evaluation, keys[later.evaluation], previous, steps, recipe.tasks)
     for name, exporter in zip(later.exports, checked.made.exports, strict=True):
         yield ExportStep(name, keys[name], exporter, previous)
 

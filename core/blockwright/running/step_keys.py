@@ -58,7 +58,7 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
     for step, (name, options), stage in zip(later.stages, recipe.stage_sections, checked.made.stages, strict=True):
         last = keys[step] = make(step, _decisive(options, stage.options), [last], [name])
     step = later.evaluation
-    keys[step] = make(step, {}, [keys[PARENT], keys[BUILD], last])
+    keys[step] = make(step, _tasks(recipe), [keys[PARENT], keys[BUILD], last])
     for export, (name, options) in zip(later.exports, recipe.export_sections, strict=True):
         keys[export] = make(export, options, [last, keys[step]], [name])
     return keys
@@ -69,6 +69,15 @@ def _decisive(given: Mapping[str, object], options: StageOptions) -> dict[str, o
     decisive = {name: value for name, value in given.items() if name not in options.without_effect}
     fingerprint = options.fingerprint()
     return decisive if fingerprint is None else {**decisive, "fingerprint": fingerprint}
+
+
+def _tasks(recipe: Recipe) -> dict[str, object]:
+    """What models are asked; how many questions at once changes nothing."""
+    return (
+        {}
+        if recipe.evaluation is None
+        else {"tasks": recipe.evaluation.model_dump(mode="json", exclude={"batch_size"})}
+    )
 
 
 def _shared(recipe: Recipe) -> str | None:

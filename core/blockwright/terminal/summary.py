@@ -11,6 +11,7 @@ from blockwright.problem import Solution
 from blockwright.running.directory import STARTED
 from blockwright.running.files import SOLVE
 from blockwright.terminal.curves import curve_tables, last_values
+from blockwright.terminal.evaluation import comparison_table
 from blockwright.terminal.resources import cost_rows
 from blockwright.terminal.tables import Summary, Table, as_duration
 
@@ -40,7 +41,10 @@ def run_summary(run: Run) -> Summary:
         return Summary(data, tables, [goes_on], strip)
     data |= {"evaluation": dict(evaluation), "child": str(run.child)}
     data["exports"] = {str(folder): command for folder, command in run.exports.items()}
-    return Summary(data, [*tables, _quality_table(evaluation)], _places(run), strip)
+    comparison = run.comparison
+    asked = [] if comparison is None else [comparison_table(comparison)]
+    data["tasks"] = None if comparison is None else comparison.model_dump(mode="json")
+    return Summary(data, [*tables, _quality_table(evaluation), *asked], _places(run), strip)
 
 
 def _joined(record: Mapping[str, object]) -> list[list[str]]:

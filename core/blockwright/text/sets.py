@@ -59,11 +59,6 @@ def load_tokens(settings: TextSettings, tokenizer: PreTrainedTokenizerBase, seed
     return {name: torch.tensor(rows, dtype=torch.int64) for name, rows in sets.items()}
 
 
-def evaluation_sequences(settings: TextSettings, tokenizer: PreTrainedTokenizerBase) -> list[Tokens]:
-    """The evaluation set alone, whose draw depends on no seed but its own."""
-    return _Reader(settings, tokenizer, seed=0).evaluation()
-
-
 @dataclass(frozen=True)
 class _Reader:
     settings: TextSettings
