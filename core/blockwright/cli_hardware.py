@@ -50,6 +50,12 @@ def measure(
         Path | None, typer.Option("--recipe", help="Times the variants of its space on its parent, in its scenarios.")
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", help="About how long each part of the measuring takes.")] = 120,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="Times the recipe's variants in torch, llama.cpp or vllm.")
+    ] = None,
+    engine_path: Annotated[Path | None, typer.Option("--engine-path", help="Where that engine is installed.")] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Of a CPU, for --engine.")] = 1,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often --engine times each model.")] = 5,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -61,6 +67,12 @@ def measure(
         from blockwright.terminal.progress import shown_progress
         from blockwright.terminal.tables import show
 
+        target = read_target(recipe) if recipe else None
         with shown_progress():
-            recorded = record(out, device, seconds, read_target(recipe) if recipe else None)
+            if engine is None:
+                recorded = record(out, device, seconds, target)
+            else:
+                from blockwright.benching.requests import Installed, record_named
+
+                recorded = record_named(out, engine, Installed(engine_path, threads, rounds), target)
         show(recorded_summary(recorded), as_json)

@@ -16,6 +16,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from blockwright.costs import CostModel
+    from blockwright.engines import Engine
     from blockwright.events import Event
     from blockwright.exporters import Exporter
     from blockwright.parent import ModelFamily
@@ -121,6 +122,16 @@ def register_exporters() -> list[type[Exporter]]:
     Asked before a search for what their engine cannot run, and after it for a folder that is ready to serve.
 
     :returns: A list of subclasses of :class:`blockwright.exporters.Exporter`.
+    """
+
+
+@hookspec
+def register_engines() -> list[type[Engine]]:
+    """Serving engines that `blockwright bench` and `blockwright hardware measure` time models in; their `--engine`.
+
+    An engine reads the folder of one exporter, runs a prompt and some decoding steps, and tells how long they took.
+
+    :returns: A list of subclasses of :class:`blockwright.engines.Engine`.
     """
 
 

@@ -127,6 +127,11 @@ def whole_model(
     return _whole([_together(parts) for parts in layers], config, device)
 
 
+def model_config(config: BlockwrightConfig, layers: Sequence[Sequence[PlacedVariant]]) -> BlockwrightConfig:
+    """Of such a model, its special tokens left out."""
+    return _config(config, [_together(parts) for parts in layers], config.vocab_size)
+
+
 def _together(parts: Sequence[PlacedVariant]) -> Mapping[str, object]:
     kept = [part for part in parts if part.spec.kind != "skip"]
     overrides: dict[str, object] = {}

@@ -42,6 +42,7 @@ class Checked:
     cost_model: str
     predicted_ms: float
     measured_ms: float
+    batch: int = 1
 
     @property
     def error(self) -> float:
@@ -108,6 +109,6 @@ def layers_of(graph: BlockGraph, layers: int) -> list[list[PlacedVariant]]:
 
 def speed_up_errors(checked: Sequence[Checked]) -> tuple[float, ...]:
     """Of each child against the parent: the predicted over the measured speed-up, less one."""
-    parents = {(one.phase, one.cost_model): one.error for one in checked if one.model == "parent"}
+    parents = {(one.phase, one.batch, one.cost_model): one.error for one in checked if one.model == "parent"}
     children = [one for one in checked if one.model != "parent"]
-    return tuple((1 + parents[one.phase, one.cost_model]) / (1 + one.error) - 1 for one in children)
+    return tuple((1 + parents[one.phase, one.batch, one.cost_model]) / (1 + one.error) - 1 for one in children)

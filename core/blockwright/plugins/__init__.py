@@ -22,12 +22,25 @@ from typing import TypeVar
 import pluggy
 
 from blockwright.costs import CostModel
+from blockwright.engines import Engine
 from blockwright.errors import UserError, did_you_mean
 from blockwright.events import Event, emit, listening
 from blockwright.exporters import Exporter
 from blockwright.parent import ModelFamily
 from blockwright.plugins.loading import Plugin, load_plugins
-from blockwright.plugins.parts import COST_MODEL, EXPORTER, FAMILY, REWARD, SCORER, SOLVER, STAGE, TRANSFORM, VARIANT, Kind
+from blockwright.plugins.parts import (
+    COST_MODEL,
+    ENGINE,
+    EXPORTER,
+    FAMILY,
+    REWARD,
+    SCORER,
+    SOLVER,
+    STAGE,
+    TRANSFORM,
+    VARIANT,
+    Kind,
+)
 from blockwright.post_training.rewards import Reward
 from blockwright.problem import Solver
 from blockwright.resources import ResourceKind
@@ -113,6 +126,10 @@ class Plugins:
     def exporters(self) -> Mapping[str, type[Exporter]]:
         return self._all(EXPORTER)
 
+    @property
+    def engines(self) -> Mapping[str, type[Engine]]:
+        return self._all(ENGINE)
+
     def cost_model(self, name: str) -> type[CostModel]:
         return self._find(COST_MODEL, name)
 
@@ -133,6 +150,9 @@ class Plugins:
 
     def exporter(self, name: str) -> type[Exporter]:
         return self._find(EXPORTER, name)
+
+    def engine(self, name: str) -> type[Engine]:
+        return self._find(ENGINE, name)
 
     def resource_folders(self, kind: ResourceKind) -> tuple[Path, ...]:
         """Folders of `NAME.yaml` files, the built-in ones first."""

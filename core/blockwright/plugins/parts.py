@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, get_args
 
 from blockwright.costs import CostModel
+from blockwright.engines import Engine
 from blockwright.exporters import Exporter
 from blockwright.parent import ModelFamily
 from blockwright.post_training.rewards import Reward
@@ -44,8 +45,18 @@ TRANSFORM = Kind("transform", "register_transforms", Transform)  # type: ignore[
 STAGE = Kind("stage", "register_stages", Stage)  # type: ignore[type-abstract]
 REWARD = Kind("reward", "register_rewards", Reward)  # type: ignore[type-abstract]
 EXPORTER = Kind("exporter", "register_exporters", Exporter)  # type: ignore[type-abstract]
+ENGINE = Kind("engine", "register_engines", Engine)  # type: ignore[type-abstract]
 KINDS: tuple[Kind[object], ...] = (
-    FAMILY, VARIANT, SCORER, COST_MODEL, SOLVER, TRANSFORM, STAGE, REWARD, EXPORTER
+    FAMILY,
+    VARIANT,
+    SCORER,
+    COST_MODEL,
+    SOLVER,
+    TRANSFORM,
+    STAGE,
+    REWARD,
+    EXPORTER,
+    ENGINE,
 )  # type: ignore[assignment]
 
 

@@ -49,10 +49,18 @@ def recorded_summary(recorded: Recorded) -> Summary:
     """What was measured, and how well the sum of parts predicted whole models."""
     shown = profile_summary(recorded.profile)
     rows = [
-        (one.model, one.phase, one.cost_model, f"{one.predicted_ms:.2f}", f"{one.measured_ms:.2f}", f"{one.error:+.1%}")
+        (
+            one.model,
+            one.phase,
+            str(one.batch),
+            one.cost_model,
+            f"{one.predicted_ms:.2f}",
+            f"{one.measured_ms:.2f}",
+            f"{one.error:+.1%}",
+        )
         for one in recorded.checks
     ]
-    columns = ("model", "phase", "cost model", "predicted, ms", "measured, ms", "error")
+    columns = ("model", "phase", "batch", "cost model", "predicted, ms", "measured, ms", "error")
     checks = [Table("Whole models", columns, rows)] if rows else []
     lines = [*recorded.notes, *_verdicts(recorded.checks), f"The profile is in {recorded.file}"]
     return Summary(
