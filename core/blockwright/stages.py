@@ -75,6 +75,19 @@ Curve = Sequence[tuple[int, float]]  # (step, value), steps rising
 
 
 @dataclass(frozen=True)
+class ShownReply:
+    """One reply of the child to read in the report: when it was written, to what, and what it was worth by each reward.
+
+    `moment` is like `step 12, thinking on`.
+    """
+
+    moment: str
+    prompt: str
+    reply: str
+    rewards: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class StageResult:
     """The folder of the child to go on with (the given one when nothing paid) and what the report shows.
 
@@ -86,6 +99,7 @@ class StageResult:
     figures: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     curves: Mapping[str, Curve] = field(default_factory=dict)
+    replies: Sequence[ShownReply] = ()
 
 
 class Stage(ABC):

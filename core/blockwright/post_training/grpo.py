@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveFloat
 
-from blockwright.post_training.job import TrlJob
-from blockwright.post_training.reinforcing import ReinforcingSettings, run_trainer
+from blockwright.post_training.reinforcing_settings import ReinforcingSettings
+
+if TYPE_CHECKING:
+    from blockwright.post_training.job import TrlJob
 
 TRAINS = "blockwright.post_training.grpo:train"
 
@@ -29,6 +31,8 @@ def train(job: TrlJob) -> None:
     """In every process of the job."""
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
+
+    from blockwright.post_training.reinforcing import run_trainer
 
     settings = GrpoSettings.model_validate(dict(job.options))
     own = {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import NonNegativeFloat
 
-from blockwright.post_training.job import TrlJob
-from blockwright.post_training.reinforcing import ReinforcingSettings, run_trainer
+from blockwright.post_training.reinforcing_settings import ReinforcingSettings
+
+if TYPE_CHECKING:
+    from blockwright.post_training.job import TrlJob
 
 TRAINS = "blockwright.post_training.rloo:train"
 
@@ -25,6 +29,8 @@ def train(job: TrlJob) -> None:
     """In every process of the job."""
     from trl.trainer.rloo_config import RLOOConfig
     from trl.trainer.rloo_trainer import RLOOTrainer
+
+    from blockwright.post_training.reinforcing import run_trainer
 
     settings = RlooSettings.model_validate(dict(job.options))
     run_trainer(job, settings, RLOOTrainer, RLOOConfig, {"normalize_advantages": settings.normalise})

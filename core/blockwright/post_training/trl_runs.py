@@ -162,7 +162,7 @@ class _Progress(TrainerCallback):
 
 @contextmanager
 def quiet_trl() -> Iterator[None]:
-    """Around the making of a trainer, its arguments and its work: no log lines, no bars, and nothing told to the hub."""
+    """Around the making and the work of a trainer: no log lines, no bars, and nothing told to the hub."""
     import warnings
 
     import datasets

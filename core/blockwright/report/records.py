@@ -115,6 +115,15 @@ class TransformOutcome(Record):
     notes: tuple[str, ...]
 
 
+class ShownReply(Record):
+    """A reply to read, and what each reward gave it."""
+
+    moment: str
+    prompt: str
+    reply: str
+    rewards: Mapping[str, float]
+
+
 class StageOutcome(Record):
     """`NN-STAGE/stage.json`."""
 
@@ -123,6 +132,7 @@ class StageOutcome(Record):
     figures: Mapping[str, float]
     notes: tuple[str, ...]
     curves: Mapping[str, tuple[tuple[int, float], ...]] = {}
+    replies: tuple[ShownReply, ...] = ()
 
 
 class ExportOutcome(Record):

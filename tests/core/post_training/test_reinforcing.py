@@ -14,7 +14,8 @@ from blockwright.child.checkpoint import open_child
 from blockwright.files import sha256_of
 from blockwright.post_training.grpo import GrpoSettings
 from blockwright.post_training.job import TrlJob, run_job
-from blockwright.post_training.reinforcing import COLUMNS, PROMPTS, SAMPLES, arguments
+from blockwright.post_training.reinforcing import arguments
+from blockwright.post_training.reinforcing_settings import COLUMNS, PROMPTS, SAMPLES
 from blockwright.post_training.trl_runs import read_lines
 
 MakeJob = Callable[..., TrlJob]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class StageStep(Step):
             "figures": dict(result.figures),
             "notes": list(result.notes),
             "curves": {name: _finite(curve) for name, curve in result.curves.items()},
+            "replies": [asdict(reply) for reply in result.replies],
         }
 
 
