@@ -1,4 +1,4 @@
-"""`blockwright plugins`: what is installed."""
+"""`blockwright plugins`: what is installed, and whether it keeps its contracts."""
 
 from __future__ import annotations
 
@@ -25,3 +25,25 @@ def plugins(context: typer.Context, as_json: AsJson = False, debug: Debug = Fals
         from blockwright.terminal.tables import show
 
         show(plugins_summary(installed_plugins()), as_json)
+
+
+@app.command()
+def check(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A plugin, or a part that one brings; all by default.")
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Holds plugins to the contracts of their kinds, rule by rule, on tiny models; ends with 1 where one is broken."""
+    with reported(debug):
+        from blockwright.contracts.checking import check_plugin
+        from blockwright.plugins import installed_plugins
+        from blockwright.terminal.plugins import shown_outcomes
+
+        plugins = installed_plugins()
+        chosen = plugins.find(name) if name else plugins.table
+        outcomes = (outcome for plugin in chosen for outcome in check_plugin(plugin))
+        broken = shown_outcomes(outcomes, as_json)
+    if broken:
+        raise typer.Exit(1)

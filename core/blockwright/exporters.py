@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -69,6 +69,8 @@ class Exporter(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[ExporterOptions]] = ExporterOptions
+    contract_options: ClassVar[Sequence[Mapping[str, object]]] = ({},)
+    """Options that `blockwright plugins check` tries, each so small that a tiny model takes seconds."""
 
     def __init__(self, options: ExporterOptions) -> None:
         self.options = options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -173,6 +173,8 @@ class Solver(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[SolverOptions]] = SolverOptions
+    contract_options: ClassVar[Sequence[Mapping[str, object]]] = ({},)
+    """Options that `blockwright plugins check` tries, each so small that a tiny model takes seconds."""
     exact: ClassVar[bool] = False
     supports: ClassVar[frozenset[Feature]] = frozenset()
     scored_by: ClassVar[str | None] = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -49,6 +49,8 @@ class Scorer(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[ScorerOptions]] = ScorerOptions
+    contract_options: ClassVar[Sequence[Mapping[str, object]]] = ({},)
+    """Options that `blockwright plugins check` tries, each so small that a tiny model takes seconds."""
     in_nats: ClassVar[bool] = True
     """False where scores are in a unit of their own: they rank, and their sum predicts no loss."""
 

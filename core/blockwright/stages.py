@@ -107,6 +107,8 @@ class Stage(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[StageOptions]] = StageOptions
+    contract_options: ClassVar[Sequence[Mapping[str, object]]] = ({},)
+    """Options that `blockwright plugins check` tries, each so small that a tiny model takes seconds."""
 
     def __init__(self, options: StageOptions) -> None:
         self.options = options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -79,6 +79,8 @@ class Transform(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[TransformOptions]] = TransformOptions
+    contract_options: ClassVar[Sequence[Mapping[str, object]]] = ({},)
+    """Options that `blockwright plugins check` tries, each so small that a tiny model takes seconds."""
 
     def __init__(self, options: TransformOptions) -> None:
         self.options = options

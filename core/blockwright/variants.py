@@ -127,6 +127,8 @@ class BlockVariant(ABC):
     slot: ClassVar[Slot]
     kind: ClassVar[str]
     Options: ClassVar[type[VariantOptions]] = VariantOptions
+    contract_options: ClassVar[Sequence[Mapping[str, object]]] = ({},)
+    """Options that `blockwright plugins check` tries on a tiny model."""
     main_option: ClassVar[str | None] = None
     reads_inputs: ClassVar[bool] = False
     """True when `build` runs modules over `context.batches()`; such kinds cost one more pass over the text."""

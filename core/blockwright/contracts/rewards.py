@@ -1,52 +1,65 @@
-"""What every reward must do. A rule takes a reward; AssertionError says in a sentence what it breaks."""
+"""What every reward must do. A rule takes a reward and gives it replies of all sorts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 
+from blockwright.contracts.holding import must
 from blockwright.post_training.questions import Question
 from blockwright.post_training.rewards import Reward, Sample
-from blockwright.post_training.thinking import MODES, thought_reply
+from blockwright.post_training.thinking import Mode
 
 REPLIES = (
     "",
-    "4",
-    thought_reply("2 + 2 = 4", "4"),
-    "<think>\n2 + 2",
-    "</think></think>4<think>",
-    "\\frac{1}{0} $$ \\boxed{",
-    '{"answer": [4',
-    "ein Überfluß 数 \u0000 🙂 " * 40,
+    "42",
+    "<think>six times seven</think>42",
+    "<think>never ends",
+    "</think>",
+    "<think></think>",
+    "\n \t ",
+    "\\boxed{42}",
+    "4" * 5000,
+    "ответ: 42 🙂 \x00",
+    "{]([$",
 )
+MODES: tuple[Mode | None, ...] = (None, "on", "off")
 
 
-def reward_is_a_finite_number(reward: Reward) -> None:
-    """For any reply at all: empty ones, ones that were cut, ones that are no text that anybody would write."""
-    for sample in samples():
+def reward_is_a_number_for_any_reply(reward: Reward) -> None:
+    """Finite, whatever a model may say."""
+    for sample in _samples():
         score = reward.score(sample)
-        assert isinstance(score, int | float) and math.isfinite(score), (
-            f"{_title(reward)} gave {score!r} for {sample.reply[:40]!r}, which is no finite number"
-        )
+        sound = isinstance(score, int | float) and math.isfinite(score)
+        must(sound, reward.name, f"gave {score!r} for the reply {sample.reply[:40]!r}")
 
 
 def reward_is_the_same_every_time(reward: Reward) -> None:
-    """A training that goes on after a kill asks again."""
-    for sample in samples():
-        first, second = reward.score(sample), reward.score(sample)
-        assert first == second, f"{_title(reward)} gave {first} and then {second} for {sample.reply[:40]!r}"
+    """It depends on the sample and on its options alone, and not on the order."""
+    samples = list(_samples())
+    first = [reward.score(sample) for sample in samples]
+    again = [reward.score(sample) for sample in reversed(samples)][::-1]
+    must(first == again, reward.name, "gave another number for the same reply when asked again")
 
 
-def samples() -> Iterator[Sample]:
-    """Replies to one question, in all modes."""
-    question = Question(text="What is 2 + 2?", answer="4")
-    for mode in (*MODES, None):
+def reward_leaves_its_question_as_it_is(reward: Reward) -> None:
+    """A sample is a value."""
+    for sample in _samples():
+        before = sample.question.model_dump_json()
+        reward.score(sample)
+        must(sample.question.model_dump_json() == before, reward.name, "changed the question that it was given")
+
+
+def _samples() -> Iterator[Sample]:
+    question = Question(text="What is 6 times 7?", answer="42")
+    for mode in MODES:
         for reply in REPLIES:
-            yield Sample(question, mode, reply, tokens=len(reply.split()), ended=bool(reply))
+            yield Sample(question, mode, reply, tokens=len(reply), ended=bool(reply))
 
 
-REWARD_CONTRACT: tuple[Callable[[Reward], None], ...] = (reward_is_a_finite_number, reward_is_the_same_every_time)
-
-
-def _title(reward: Reward) -> str:
-    return f"reward '{reward.name}'"
+REWARD_CONTRACT: tuple[Callable[[Reward], None], ...] = (
+    reward_is_a_number_for_any_reply,
+    reward_is_the_same_every_time,
+    reward_leaves_its_question_as_it_is,
+)
+"""All rules, to parametrize over."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -50,6 +50,8 @@ class CostModel:
 
     name: ClassVar[str]
     Options: ClassVar[type[CostOptions]] = CostOptions
+    contract_options: ClassVar[Sequence[Mapping[str, object]]] = ({},)
+    """Options that `blockwright plugins check` tries."""
     must_define: ClassVar[tuple[tuple[str, ...], ...]] = (("operation", "time"),)  # one of each
 
     def __new__(cls, hardware: HardwareProfile | str | None = None, options: CostOptions | None = None) -> CostModel:

@@ -35,6 +35,7 @@ class Plugin:
     resources: tuple[Resources, ...] = ()
     broken: str | None = None
     seconds: float = 0.0
+    module: str = ""
 
     @property
     def package(self) -> str:
@@ -99,7 +100,7 @@ def _timed(manager: pluggy.PluginManager, entry: EntryPoint, before: Iterable[Pl
 
 
 def _load(manager: pluggy.PluginManager, entry: EntryPoint, before: Iterable[Plugin]) -> Plugin:
-    plugin = Plugin(entry.name, *_distribution(entry))
+    plugin = Plugin(entry.name, *_distribution(entry), module=entry.module)
     try:
         _refuse_a_taken_name(plugin, before)
         module = entry.load()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from blockwright.terminal.tables import Summary, Table
 
 if TYPE_CHECKING:
+    from blockwright.contracts.checking import Outcome
     from blockwright.plugins import Plugins
     from blockwright.plugins.loading import Plugin
 
@@ -50,3 +55,29 @@ def _troubles(plugin: Plugin) -> list[str]:
             "its author can move imports into the functions that need them"
         ]
     return []
+
+
+def shown_outcomes(outcomes: Iterable[Outcome], as_json: bool) -> int:
+    """Prints each rule when it is done, or all as JSON; how many are broken."""
+    done, what = [], ""
+    for outcome in outcomes:
+        done.append(outcome)
+        if as_json:
+            continue
+        if outcome.what != what:
+            what = outcome.what
+            sys.stdout.write(f"{what}\n")
+        sys.stdout.write(_line(outcome))
+        sys.stdout.flush()
+    counts = Counter(outcome.state for outcome in done)
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(outcome) for outcome in done], indent=1) + "\n")
+    else:
+        sys.stdout.write(", ".join(f"{counts[state]} {state}" for state in ("kept", "broken", "not tried")) + "\n")
+    return counts["broken"]
+
+
+def _line(outcome: Outcome) -> str:
+    sign = {"kept": "  ok       ", "broken": "  BROKEN   ", "not tried": "  not tried"}[outcome.state]
+    seconds = f" ({outcome.seconds:.1f} s)" if outcome.seconds >= 0.1 else ""
+    return f"{sign} {outcome.rule}{seconds}" + (f"\n             {outcome.message}" if outcome.message else "") + "\n"

@@ -36,6 +36,7 @@ class GGUFExporter(Exporter):
 
     name = "gguf"
     Options = GGUFOptions
+    contract_options = ({"precision": "f32", "tokenizer": "none"}, {"precision": "q8_0", "tokenizer": "none"})
 
     def refuses(self, config: BlockwrightConfig) -> Iterable[str]:
         yield from beyond_llama(config, "llama.cpp", ROPE_TYPES)

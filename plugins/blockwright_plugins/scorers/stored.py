@@ -22,6 +22,7 @@ class StoredScorer(Scorer):
 
     name = "stored"
     Options = StoredOptions
+    contract_options = ()  # it needs a shared library
 
     def score(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Scores]]:
         from blockwright.sharing.parcel import read_scores

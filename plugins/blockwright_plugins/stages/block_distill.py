@@ -41,6 +41,9 @@ class BlockDistillStage(Stage):
 
     name = "block-distill"
     Options = BlockDistillOptions
+    contract_options = (
+        {"tokens": 512, "batch_tokens": 64, "evaluate_every": 2, "gradient_tokens": 64, "coupled": True},
+    )
 
     def run(self, context: StageContext) -> StageResult:
         """What is found in the stage's folder is not done again; at the end only the child and the result are left."""

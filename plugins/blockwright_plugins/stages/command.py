@@ -19,7 +19,7 @@ from blockwright.stages import Stage, StageContext, StageOptions, StageResult
 if TYPE_CHECKING:
     from blockwright.child.configuration_blockwright import BlockwrightConfig
 
-PLACES = ("child", "parent", "output", "directory", "seed", "resume")
+PLACES = ("child", "parent", "output", "directory", "seed", "resume", "here")
 LOG, FIGURES = "command.log", "figures.json"
 _PLACE = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)\}")
 
@@ -36,8 +36,9 @@ class CommandOptions(StageOptions):
 
     `command`: its words; `{child}` is the checkpoint to start from, `{output}` the folder to write the new one to,
     `{parent}` the parent's, `{directory}` an empty folder in which the command runs, `{seed}` the recipe's, `{resume}`
-    a folder that stays where a run is killed, for checkpoints to go on from. `{{` is a brace. With `shell: true` the
-    command is one text for the shell. `env`: variables to set, or with null to take away. `inputs`: files and folders
+    a folder that stays where a run is killed, for checkpoints to go on from, `{here}` where Blockwright was started.
+    `{{` is a brace. With `shell: true` the command is one text for the shell. `env`: variables to set, in which the same
+    places are filled, or with null to take away. `inputs`: files and folders
     that must be there, by names that are places too (`{config}`); `{copy: FILE}` copies one into the directory.
     `outputs`: what `{output}` must hold in the end, with wildcards. `timeout`: seconds.
     """
@@ -69,8 +70,8 @@ class CommandOptions(StageOptions):
             )
         if not self.command:
             raise ValueError("command: is empty")
-        known = (*PLACES, *self.inputs)
-        for match in _PLACE.finditer(" ".join(self.words)):
+        known, values = (*PLACES, *self.inputs), [value for value in self.variables.values() if value]
+        for match in _PLACE.finditer(" ".join([*self.words, *values])):
             if match[1] is not None and match[1] not in known:
                 near = did_you_mean(match[1], known)
                 raise ValueError(f"command: there is no place {match[0]}{near} (a brace itself is written {{{{)")
@@ -101,6 +102,7 @@ class CommandStage(Stage):
 
     name = "command"
     Options = CommandOptions
+    contract_options = ({"command": ["cp", "-r", "{child}", "{output}"]},)
 
     def run(self, context: StageContext) -> StageResult:
         from blockwright_plugins.stages.command_process import LEADER, refuse_one_at_work
@@ -124,8 +126,9 @@ class CommandStage(Stage):
 
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        variables = environment(self._options.variables)
-        words = self._filled(self._places(work, context))
+        places = self._places(work, context)
+        words, set_or_taken = self._filled(places), self._options.variables.items()
+        variables = environment({name: value and _put_in(value, places) for name, value in set_or_taken})
         run_logged(words, work, variables, context.directory / LOG, self._options.timeout)
 
     def _places(self, work: Path, context: StageContext) -> dict[str, str]:
@@ -133,7 +136,7 @@ class CommandStage(Stage):
         if "resume" in self._options.places:
             resume.mkdir(exist_ok=True)
         paths = {"child": context.child, "parent": context.parent.directory, "output": work / "output"}
-        paths |= {"directory": work, "resume": resume}
+        paths |= {"directory": work, "resume": resume, "here": Path()}
         paths |= {name: _brought(entry, work) for name, entry in self._options.inputs.items()}
         return {name: str(path.resolve()) for name, path in paths.items()} | {"seed": str(context.seed)}
 
@@ -141,11 +144,11 @@ class CommandStage(Stage):
         """In a text for the shell each place is one word, whatever its path holds."""
         options = self._options
         values = {name: shlex.quote(value) for name, value in places.items()} if options.shell else places
+        return [_put_in(word, values) for word in options.words]
 
-        def put_in(match: re.Match[str]) -> str:
-            return values[match[1]] if match[1] else match[0][0]
 
-        return [_PLACE.sub(put_in, word) for word in options.words]
+def _put_in(text: str, values: Mapping[str, str]) -> str:
+    return _PLACE.sub(lambda match: values[match[1]] if match[1] else match[0][0], text)
 
 
 def _source(entry: Path | Copied) -> Path:

@@ -45,6 +45,7 @@ class DistillStage(Stage):
 
     name = "distill"
     Options = DistillOptions
+    contract_options = ({"data": {"tokens": 256}, "batch_size": 4, "learning_rate": 3e-3, "evaluate_every": 2},)
 
     def run(self, context: StageContext) -> StageResult:
         from blockwright.training.job import run_job

@@ -68,6 +68,17 @@ class ReasoningSftStage(Stage):
 
     name = "reasoning-sft"
     Options = ReasoningSftOptions
+    contract_options = (
+        {
+            "questions": [{"generator": "gcd", "count": 6}],
+            "heldout": 2,
+            "answer_tokens": 4,
+            "steps": 2,
+            "batch_size": 2,
+            "learning_rate": 1e-3,
+            "sequence_length": 384,
+        },
+    )
 
     def run(self, context: StageContext) -> StageResult:
         from blockwright.post_training.job import run_job

@@ -45,6 +45,7 @@ class RefitStage(Stage):
 
     name = "refit"
     Options = RefitOptions
+    contract_options = ({"gradient_tokens": 64}, {"ridge": [0.1, 1.0], "correction": [0.5, 1.0], "sweeps": 2})
 
     def run(self, context: StageContext) -> StageResult:
         from blockwright.child.checkpoint import open_child, write_child

@@ -38,6 +38,7 @@ class KVHeads(BlockVariant):
     kind = "kv_heads"
     Options = KVHeadsOptions
     main_option = "heads"
+    contract_options = ({"heads": 1}, {"heads": "50%"})
     reads_inputs = True
 
     def resolve(self, options: VariantOptions, shape: SubBlockShape) -> VariantSpec:

@@ -49,6 +49,7 @@ class NarrowFFN(BlockVariant):
     kind = "narrow"
     Options = NarrowOptions
     main_option = "width"
+    contract_options = ({"width": 20}, {"width": "50%"})
 
     def resolve(self, options: VariantOptions, shape: SubBlockShape) -> VariantSpec:
         assert isinstance(options, NarrowOptions)
