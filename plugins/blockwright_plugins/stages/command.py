@@ -37,10 +37,10 @@ class CommandOptions(StageOptions):
     `command`: its words; `{child}` is the checkpoint to start from, `{output}` the folder to write the new one to,
     `{parent}` the parent's, `{directory}` an empty folder in which the command runs, `{seed}` the recipe's, `{resume}`
     a folder that stays where a run is killed, for checkpoints to go on from, `{here}` where Blockwright was started.
-    `{{` is a brace. With `shell: true` the command is one text for the shell. `env`: variables to set, in which the same
-    places are filled, or with null to take away. `inputs`: files and folders
-    that must be there, by names that are places too (`{config}`); `{copy: FILE}` copies one into the directory.
-    `outputs`: what `{output}` must hold in the end, with wildcards. `timeout`: seconds.
+    `{{` is a brace. With `shell: true` the command is one text for the shell. `env`: variables to set, in which the
+    same places are filled, or with null to take away. `inputs`: files and folders that must be there, by names that
+    are places too (`{config}`); `{copy: FILE}` copies one into the directory. `outputs`: what `{output}` must hold in
+    the end, with wildcards. `timeout`: seconds.
     """
 
     without_effect = frozenset({"timeout"})

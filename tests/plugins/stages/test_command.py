@@ -35,6 +35,16 @@ save_file(tensors, output / "model.safetensors", metadata={"format": "pt"})
 pathlib.Path("figures.json").write_text('{"norms halved": 1}')
 print("halved")
 """
+UV = """#!/bin/sh
+echo "$@" >> asked
+for word in "$@"; do case "$word" in checkpointing.checkpoint_dir=*) folder=${word#*=} ;; esac; done
+case "$*" in
+  *run_dpo*) mkdir -p "$folder/step_20/policy/weights" "$folder/step_100/policy/weights" ;;
+  *convert_dcp_to_hf*)
+    while [ $# -gt 0 ]; do [ "$1" = --hf-ckpt-path ] && output=$2; shift; done
+    mkdir -p "$output" && cp "$CHILD/config.json" "$CHILD/model.safetensors" "$output/" ;;
+esac
+"""
 COPY = "cp {child}/config.json {child}/model.safetensors {output}/"
 
 
@@ -86,6 +96,14 @@ def test_variables_are_set_and_taken_away_and_those_of_this_python_do_not_reach_
     monkeypatch.setenv("GONE", "1")
     run("echo -$PYTHONPATH-$GONE-$COUNT- > told; mkdir {output}; " + COPY, env={"COUNT": 3, "GONE": None})
     assert (context.directory / "work" / "told").read_text() == "---3-\n"
+
+
+def test_places_are_filled_in_variables_too(
+    run: Callable[..., StageResult], context: StageContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run('echo "$DATA" > told; mkdir {output}; ' + COPY, env={"DATA": "{here}/a b.jsonl {seed}"})
+    assert (context.directory / "work" / "told").read_text() == f"{tmp_path.resolve()}/a b.jsonl 7\n"
 
 
 def test_inputs_are_found_where_they_are_or_copied(
@@ -166,6 +184,25 @@ def test_a_command_of_a_killed_run_that_is_still_at_work_is_not_joined_by_anothe
         os.killpg(other.pid, signal.SIGKILL)
         other.wait()
     assert run("mkdir {output}; " + COPY).child.is_dir()
+
+
+def test_the_script_for_nemo_rl_trains_from_the_child_and_converts_the_newest_checkpoint(
+    run: Callable[..., StageResult], context: StageContext, tmp_path: Path
+) -> None:
+    """`uv` is a stand-in that notes what it is asked for and writes what NeMo-RL does."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "uv").write_text(UV)
+    (tmp_path / "bin" / "uv").chmod(0o755)
+    variables = {"NEMO_RL": str(tmp_path), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    variables |= {"PAIRS": "{here}/pairs.jsonl", "STEPS": "30", "CHILD": "{child}"}
+    command = ["bash", "{script}", "{child}", "{output}", "{resume}", "{seed}"]
+    script = Path(__file__).parents[3] / "recipes" / "nemo-rl-rpo.sh"
+    made = run(command, env=variables, inputs={"script": str(script)}).child
+    assert (made / "config.json").is_file()
+    trained, converted = (tmp_path / "asked").read_text().splitlines()
+    assert f"policy.model_name={context.child.resolve()}" in trained
+    assert "dpo.max_num_steps=30" in trained and "dpo.seed=7" in trained
+    assert "step_100/policy/weights" in converted
 
 
 @pytest.mark.parametrize(
