@@ -12,7 +12,7 @@ from blockwright.cli_evaluation import evaluate
 from blockwright.cli_exports import export, import_model
 from blockwright.cli_hardware import app as hardware_app
 from blockwright.cli_plugins import app as plugins_app
-from blockwright.cli_serving import bench
+from blockwright.cli_serving import bench, chat
 from blockwright.terminal.outcomes import reported
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.add_typer(plugins_app, name="plugins")
 app.command()(export)
 app.command(name="import")(import_model)
 app.command()(bench)
+app.command()(chat)
 app.command(name="generate-data")(generate_data)
 app.command()(evaluate)
 

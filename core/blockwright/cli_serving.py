@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,13 @@ from blockwright.terminal.outcomes import reported
 Child = Annotated[str, typer.Argument(metavar="CHILD_OR_RUN", help="A child's folder, or a run's folder or name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Prints JSON instead of tables.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Shows the traceback of a crash.")]
+
+
+class Thinking(Enum):
+    """The words of --think."""
+
+    on = "on"
+    off = "off"
 
 
 def bench(
@@ -65,6 +73,47 @@ def bench(
         show(bench_summary(benched), as_json)
         if save is not None and not as_json:
             typer.echo(f"The profile is in {save}")
+
+
+def chat(
+    child: Child,
+    think: Annotated[
+        Thinking | None, typer.Option("--think", help="Asks for a think block, or for none; else as the child likes.")
+    ] = None,
+    system: Annotated[str, typer.Option("--system", help="What the child is told before the conversation.")] = "",
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", help="Answers this and ends; so does text on standard input.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option("--template", help="chatml or a Jinja file, where the tokenizer has none.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Of a reply.")] = 1024,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", min=0, help="0 is greedy; else 0.6 with --think on, 0 without.")
+    ] = None,
+    top_p: Annotated[float, typer.Option("--top-p", min=0, max=1, help="Of the likeliest tokens.")] = 0.95,
+    seed: Annotated[int, typer.Option("--seed", help="Of what is sampled.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Talks with a child: replies as they are written; Ctrl-C stops one, Ctrl-D ends."""
+    with reported(debug):
+        import sys
+
+        from rich.console import Console
+
+        from blockwright.chatting.conversation import ChatSettings, Conversation
+        from blockwright.exporting.requests import find_child
+        from blockwright.post_training.thinking import MODES
+        from blockwright.terminal.chat import keyboard, talk, write_reply
+
+        mode = None if think is None else MODES[think is Thinking.off]
+        settings = ChatSettings(mode, system, template, max_tokens, temperature, top_p, seed)
+        conversation = Conversation(find_child(child)[0], settings)
+        console = Console(highlight=False)
+        if prompt is None and sys.stdin.isatty():
+            talk(conversation, console, keyboard(console))
+        else:
+            write_reply(conversation, sys.stdin.read().strip() if prompt is None else prompt, console)
 
 
 def _batches(text: str) -> tuple[int, ...]:
