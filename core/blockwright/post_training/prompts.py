@@ -5,24 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from blockwright.errors import UserError
 from blockwright.post_training.constraints import InstructionSource, draw_instructions
 from blockwright.post_training.pairs import heldout_questions
 from blockwright.post_training.questions import GeneratorSource, Question, draw
-from blockwright.post_training.thinking import Message, Mode, asked
+from blockwright.post_training.thinking import Message, Mode, ModeInYaml, asked
 from blockwright.post_training.worked import is_worked
-
-
-def _as_yaml_reads_it(mode: object) -> object:
-    """`on` and `off` without quotation marks are true and false in YAML."""
-    return {True: "on", False: "off"}[mode] if isinstance(mode, bool) else mode
-
-
-ModeInYaml = Annotated[Mode, BeforeValidator(_as_yaml_reads_it)]
 
 
 class Prompt(BaseModel):

@@ -10,9 +10,10 @@ from pydantic import Field, PositiveInt, model_validator
 
 from blockwright.post_training.constraints import InstructionSource
 from blockwright.post_training.curriculum import Curriculum, CurriculumOption
-from blockwright.post_training.prompts import ModeInYaml, PromptSources
+from blockwright.post_training.prompts import PromptSources
 from blockwright.post_training.questions import GeneratorSource
 from blockwright.post_training.reinforcing_settings import COLUMNS, SAMPLES, SERVED, ReinforcingSettings
+from blockwright.post_training.thinking import ModeInYaml
 from blockwright.stages import ShownReply, Stage, StageContext, StageResult
 from blockwright.training.settings import Share
 

@@ -7,10 +7,10 @@ from pydantic import Field
 from blockwright.plugins import hookimpl
 from blockwright.post_training.constraints import InstructionSource
 from blockwright.post_training.curriculum import CurriculumOption
-from blockwright.post_training.prompts import ModeInYaml
 from blockwright.post_training.reinforcing_stage import ReinforcingOptions, ReinforcingStage
 from blockwright.post_training.rewards import RewardChoice
 from blockwright.post_training.rloo import TRAINS, RlooSettings
+from blockwright.post_training.thinking import ModeInYaml
 from blockwright.stages import Stage
 
 
