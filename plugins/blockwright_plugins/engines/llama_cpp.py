@@ -18,6 +18,7 @@ from blockwright_plugins.engines.finding import find_program
 PROGRAM = "llama-batched-bench"  # llama-bench knows one sequence only
 TOKEN_IDS = "tokenizer=none"
 ROUNDED = 256  # llama.cpp's caches grow in steps of so many tokens
+ATTEMPTS = 5
 LAST_LINES = 5  # of what it says when it fails
 
 
@@ -45,7 +46,7 @@ class LlamaCppEngine(Engine):
     def open(self, model: Path, load: Load) -> Iterator[Callable[[], Pace]]:
         (file,) = model.glob("*.gguf")
         command = [str(self._program), *arguments(file, load, self.settings.threads)]
-        yield lambda: pace_of(_output(command), load)
+        yield lambda: pace_of(_whole_output(command, load), load)
 
     @property
     def _program(self) -> Path:
@@ -76,6 +77,15 @@ def pace_of(output: str, load: Load) -> Pace:
     if missing:
         raise UserError(f"--batch: {PROGRAM} told nothing of {', '.join(map(str, missing))} sequences")
     return Pace(statistics.median(1e3 * row["t_pp"] for row in rows), decoding)
+
+
+def _whole_output(command: Sequence[str], load: Load) -> str:
+    """Its lines are written by a thread that it does not wait for at its end, so the last one may be lost."""
+    for _ in range(ATTEMPTS):
+        output = _output(command)
+        if sum(line.startswith("{") for line in output.splitlines()) == len(load.batches):
+            break
+    return output
 
 
 def _output(command: Sequence[str]) -> str:

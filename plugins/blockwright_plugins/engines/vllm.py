@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, ClassVar
@@ -70,6 +70,7 @@ class VLLMEngine(Engine):
             finally:
                 if _will_not_end(process):
                     process.kill()
+                answers.close()
 
     def _started(self, model: Path, load: Load, log: IO[str]) -> subprocess.Popen[str]:
         command = [
@@ -129,7 +130,8 @@ def pace_of(line: str, load: Load) -> Pace:
 def _will_not_end(process: subprocess.Popen[str], seconds: float = 30) -> bool:
     """Closing its input is how it is told to go."""
     assert process.stdin is not None
-    process.stdin.close()
+    with suppress(BrokenPipeError):  # what was not read by a process that has ended
+        process.stdin.close()
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
