@@ -10,6 +10,6 @@ from blockwright.plugins import hookimpl
 def register_engines() -> list[type[Engine]]:
     from blockwright_plugins.engines.llama_cpp import LlamaCppEngine
     from blockwright_plugins.engines.torch_loop import TorchEngine
-    from blockwright_plugins.engines.vllm import VLLMEngine
+    from blockwright_plugins.engines.vllm_process import VLLMEngine
 
     return [TorchEngine, LlamaCppEngine, VLLMEngine]

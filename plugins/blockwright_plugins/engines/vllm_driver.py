@@ -1,6 +1,6 @@
 """Runs in vLLM's own environment: opens a model and times a load, once for every line that it is given.
 
-python vllm_driver.py FOLDER SETTINGS    SETTINGS as `driver_settings` in vllm.py makes them, as JSON
+python vllm_driver.py FOLDER SETTINGS    SETTINGS as `driver_settings` in vllm_process.py makes them, as JSON
 """
 
 import json

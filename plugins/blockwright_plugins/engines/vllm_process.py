@@ -16,6 +16,7 @@ from blockwright.errors import UserError
 from blockwright.precision import Precision
 from blockwright_plugins.engines.finding import find_program
 
+# No module beside the driver may be called vllm: Python looks there before it looks at what is installed.
 DRIVER = Path(__file__).with_name("vllm_driver.py")
 ANSWER = "blockwright-pace "  # begins the lines that are meant for us; vLLM prints others
 DTYPES: Mapping[Precision, str] = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}

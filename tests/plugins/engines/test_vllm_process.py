@@ -10,7 +10,7 @@ import pytest
 from blockwright.engines import EngineSettings, Load
 from blockwright.errors import UserError
 from blockwright_plugins.engines.finding import VARIABLE
-from blockwright_plugins.engines.vllm import ANSWER, VLLMEngine, driver_settings, environment, pace_of
+from blockwright_plugins.engines.vllm_process import ANSWER, VLLMEngine, driver_settings, environment, pace_of
 
 LOAD = Load(prefill=16, decode=4, batches=(1, 3))
 RECORDED = (
