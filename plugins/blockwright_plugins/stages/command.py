@@ -52,6 +52,14 @@ class CommandOptions(StageOptions):
     outputs: tuple[str, ...] = ("config.json", "*.safetensors")
     timeout: PositiveFloat | None = None
 
+    @field_validator("command", mode="before")
+    @classmethod
+    def _numbers_are_words(cls, command: object) -> object:
+        """`[train, --steps, 400]`, as YAML reads it."""
+        if not isinstance(command, list | tuple):
+            return command
+        return [str(word) if isinstance(word, int | float) and not isinstance(word, bool) else word for word in command]
+
     @field_validator("inputs")
     @classmethod
     def _are_there(cls, inputs: Mapping[str, Path | Copied]) -> Mapping[str, Path | Copied]:

@@ -63,6 +63,27 @@ def test_what_was_measured_is_not_measured_again_even_of_a_copy(
     assert {event.name for event in events} == {"task_done", "model_evaluated"}
 
 
+def test_an_interrupted_evaluation_goes_on_with_the_task_that_was_not_done(
+    parent_and_child: list[Path], settings: EvaluationSettings, tmp_path: Path
+) -> None:
+    store, folders = ResultStore(tmp_path / "store"), {"child": parent_and_child[1]}
+    asked: list[object] = []
+
+    def interrupt(event: Event) -> None:
+        asked.append(event.fields.get("thinking")) if event.name == "questions_answered" else None
+        if event.name == "task_done" and event.fields["thinking"] == "on":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), listening(interrupt):
+        evaluate_models(folders, settings, store)
+    assert set(asked) == {"on"}
+    asked.clear()
+    with listening(lambda event: asked.append(event.fields.get("thinking"))):
+        evaluate_models(folders, settings.model_copy(update={"tasks": ("chain-sum",)}), store)
+    assert asked.count("on") == 1, "only told that it is done"
+    assert asked.count("off") > 1
+
+
 def test_other_numbers_and_other_weights_are_measured_anew(
     parent_and_child: list[Path], settings: EvaluationSettings, tmp_path: Path
 ) -> None:

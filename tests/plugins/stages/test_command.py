@@ -205,6 +205,11 @@ def test_the_script_for_nemo_rl_trains_from_the_child_and_converts_the_newest_ch
     assert "step_100/policy/weights" in converted
 
 
+def test_numbers_in_a_command_are_words(plugins: Plugins) -> None:
+    options = plugins.stage("command").Options.model_validate({"command": ["train", "{output}", 400, 1e-5]})
+    assert options.words == ("train", "{output}", "400", "1e-05")  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
