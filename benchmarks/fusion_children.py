@@ -2,11 +2,14 @@
 
 Beside each stands the comparison of FFN Fusion (arXiv 2503.18908): the same attentions skipped, and as many FFNs
 left out as fusion saves in depth, so that both run as many sub-blocks in a row. Both are healed on the same few tokens.
+
+`fusion_children.py 8` takes another number of attentions, or several.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -34,7 +37,7 @@ FUSION = "ffn-fusion"
 
 
 def main() -> None:
-    rows = [row for count in SKIPPED for row in _children(count)]
+    rows = [row for count in map(int, sys.argv[1:] or SKIPPED) for row in _children(count)]
     header = ("attentions skipped", "child", "FFNs in a row", "params", "KL(parent‖child), nats/token", "top-1")
     print_table(f"FFN fusion on SmolLM2, unseen text; healing takes {TOKENS:,} tokens", header, rows)
 

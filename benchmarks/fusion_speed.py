@@ -1,7 +1,7 @@
 """What fusion saves on this machine: the children of `fusion_children.py` before and after it, in torch.
 
 Each round times both, the first one in turn. Ratios are of such pairs, and their median and quartiles are told.
-`fusion_speed.py ROUNDS THREADS` takes other numbers of them than 21 rounds and all cores.
+`fusion_speed.py ROUNDS THREADS COUNT …` takes other numbers of rounds, threads and skipped attentions.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Pair = tuple[float, float]  # milliseconds before and after fusion
 
 def main() -> None:
     given = [int(word) for word in sys.argv[1:]]
-    rounds, threads = (*given, *(ROUNDS, torch.get_num_threads())[len(given) :])
+    rounds, threads = (*given[:2], *(ROUNDS, torch.get_num_threads())[len(given) :])
     torch.set_num_threads(threads)
-    rows = [row for count in SKIPPED for row in _rows(count, rounds)]
+    rows = [row for count in given[2:] or SKIPPED for row in _rows(count, rounds)]
     header = ("attentions skipped", "what", "before, ms", "fused, ms", "speed-up", "its quartiles")
     print_table(f"{rounds} pairs, batch 1, float32, {threads} threads", header, rows)
 
