@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,3 +48,29 @@ def check(
         broken = shown_outcomes(outcomes, as_json)
     if broken:
         raise typer.Exit(1)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The package's name: small letters and hyphens.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            help="variant, family, scorer, cost-model, solver, transform, stage, reward, exporter, engine, resources "
+            "or observer.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Its folder, which must not be there yet; NAME here.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Writes a plugin that works: a package with code, test, pyproject and README, to be changed into your own."""
+    with reported(debug):
+        from blockwright.authoring.writing import write_plugin
+
+        folder = out or Path(name)
+        for file in write_plugin(name, kind, folder):
+            typer.echo(f"wrote {file}")
+        typer.echo(f"Next: pip install -e {folder} && pytest {folder} && blockwright plugins check {name}")

@@ -31,15 +31,18 @@ def reward_is_a_number_for_any_reply(reward: Reward) -> None:
     for sample in _samples():
         score = reward.score(sample)
         sound = isinstance(score, int | float) and math.isfinite(score)
-        must(sound, reward.name, f"gave {score!r} for the reply {sample.reply[:40]!r}")
+        must(sound, reward.name, f"gave {score!r} for {sample.reply[:40]!r}")
 
 
 def reward_is_the_same_every_time(reward: Reward) -> None:
     """It depends on the sample and on its options alone, and not on the order."""
     samples = list(_samples())
-    first = [reward.score(sample) for sample in samples]
-    again = [reward.score(sample) for sample in reversed(samples)][::-1]
-    must(first == again, reward.name, "gave another number for the same reply when asked again")
+    for sample in samples:
+        first, again = reward.score(sample), reward.score(sample)
+        must(first == again, reward.name, f"gave {first!r} and then {again!r} for {sample.reply[:40]!r}")
+    forwards = [reward.score(sample) for sample in samples]
+    backwards = [reward.score(sample) for sample in reversed(samples)][::-1]
+    must(forwards == backwards, reward.name, "gave other numbers when it was asked in another order")
 
 
 def reward_leaves_its_question_as_it_is(reward: Reward) -> None:

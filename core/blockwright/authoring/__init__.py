@@ -1,0 +1,1 @@
+"""Plugins that are written for their authors: `blockwright plugins new`."""
