@@ -20,7 +20,7 @@ def part_has_a_name_for_recipes(part: Part) -> None:
 
 
 def part_says_what_it_is(part: Part) -> None:
-    """The first line of its docstring, which `blockwright schema` shows."""
+    """In its docstring, of which the first line is for people who choose."""
     own = part.provider.__doc__
     must(bool(own and own.strip()), part.title, f"has no docstring; say in a line what {part.provider.__name__} is")
 
@@ -45,7 +45,7 @@ def part_options_refuse_unknown_keys(part: Part) -> None:
 
 
 def part_options_have_a_schema(part: Part) -> None:
-    """So that `blockwright schema` can describe them to editors."""
+    """JSON Schema, which editors complete recipes with."""
     options = _options_of(part)
     if options is not None:
         options.model_json_schema()

@@ -1,7 +1,7 @@
 """Which prompts are asked when: from easy to hard by their pass rates (arXiv 2505.00949, section on RL for reasoning).
 
-"We model the target distribution of each batch as a Gaussian function of difficulty": it is centred on high pass rates
-at first and on low ones at the end; what is left of a batch is filled from the largest pool that remains.
+The target of each batch is a Gaussian over pass rates, centred on high ones at first and on low ones at the end; what
+is left of a batch is filled from the largest pool that remains.
 """
 
 from __future__ import annotations
