@@ -71,8 +71,7 @@ class Run:
     @property
     def child(self) -> Path:
         """The folder of the child that the last transform or stage left."""
-        records = (*self.directory.glob("*/transform.json"), *self.directory.glob("*/stage.json"))
-        steps = sorted(path.parent.name for path in records)
+        steps = self.files.changes()
         return self.files.child_after(steps[-1] if steps else None)
 
     def solve(self, limits: Limits) -> Solution:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 RECIPE = """\
 name: tiny
@@ -98,3 +102,21 @@ def change(recipe: Path) -> Callable[[str, str], Path]:
         return recipe
 
     return replace
+
+
+@pytest.fixture(scope="session")
+def tokenizer_of_bytes() -> Callable[..., PreTrainedTokenizerFast]:
+    """Makes a tokenizer of one token a byte behind the special ones, whose roles are named."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    def make(special: list[str], **roles: str) -> PreTrainedTokenizerFast:
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        vocabulary = {token: index for index, token in enumerate([*special, *alphabet])}
+        made = Tokenizer(models.BPE(vocabulary, []))
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = decoders.ByteLevel()
+        made.add_special_tokens(special)
+        return PreTrainedTokenizerFast(tokenizer_object=made, **roles)
+
+    return make

@@ -93,3 +93,8 @@ def shown(row: Row, value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.1%}" if row.measure in SHARES else f"{value:.4g}"
+
+
+def shown_error(row: Row, model: str) -> str:
+    """`±4.9`, in percentage points; nothing where it is not known."""
+    return f"±{100 * row.errors[model]:.1f}" if model in row.errors else ""

@@ -52,20 +52,12 @@ class EvaluatedModel:
 
 def open_model(folder: Path) -> PreTrainedModel:
     """A child with its own class, anything else with that of transformers; code out of checkpoints is never run."""
-    import torch
     from transformers import AutoModelForCausalLM
 
     from blockwright.child.configuration_blockwright import BlockwrightConfig
-    from blockwright.models.devices import best_device
-    from blockwright.models.quiet import quiet_transformers
-    from blockwright.post_training.models import open_answering
+    from blockwright.post_training.models import open_answering, opened_with
 
     if json.loads((folder / "config.json").read_text()).get("model_type") == BlockwrightConfig.model_type:
         return open_answering(folder)
-    device = best_device()
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    with quiet_transformers():
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
-    torch.nn.Module.to(model, device)  # transformers types its own as a function without self
-    model.eval()
+    model: PreTrainedModel = opened_with(AutoModelForCausalLM, folder)
     return model

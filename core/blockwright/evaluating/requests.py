@@ -50,17 +50,11 @@ def _of_run(run: Run, given: dict[str, object]) -> Comparison:
     assert isinstance(recipe, dict)
     written, text = recipe.get("evaluation") or {}, recipe["text"]["evaluation"]
     settings = settings_of({"text": text, **written, **given})
-    steps = _finished_steps(run)
+    steps = run.files.changes()
     if not (run.files.built_child() / "config.json").is_file():
         raise UserError(f"{run.directory}: has no child yet; finish it with `blockwright run`")
     models, learned = models_of(run.files, steps, settings.models), learned_questions(run.directory, steps)
     return evaluate_models(models, settings, ResultStore(run.directory / EVALUATIONS), learned)
-
-
-def _finished_steps(run: Run) -> list[str]:
-    """Transforms and stages, as far as the run has come."""
-    records = (*run.directory.glob("*/transform.json"), *run.directory.glob("*/stage.json"))
-    return sorted(record.parent.name for record in records)
 
 
 def _folders(names: Sequence[str]) -> dict[str, Path]:

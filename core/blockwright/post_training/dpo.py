@@ -11,6 +11,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from blockwright.errors import UserError
 from blockwright.files import write_atomically
+from blockwright.post_training.json_lines import json_lines
 from blockwright.post_training.settings import PostTrainingOptions
 from blockwright.post_training.thinking import Message
 
@@ -70,18 +71,11 @@ class DpoSettings(PostTrainingOptions):
 
 def read_preferences(file: Path) -> Iterator[Preference]:
     """Lines of `{"prompt", "chosen", "rejected"}`, each a text or a list of messages; a text is one message."""
-    if not file.is_file():
-        raise UserError(f"stages: preferences: there is no file {file}")
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
-        if line.strip():
-            yield _preference(line, f"{file}:{number}")
+    for place, data in json_lines(file, "preferences"):
+        yield _preference(data, place)
 
 
-def _preference(line: str, place: str) -> Preference:
-    try:
-        data = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{place}: no JSON: {error.msg}") from None
+def _preference(data: Any, place: str) -> Preference:
     parts = (("prompt", "user"), ("chosen", "assistant"), ("rejected", "assistant"))
     found = {part: _messages(data.get(part) if isinstance(data, dict) else None, role) for part, role in parts}
     if not all(found.values()):

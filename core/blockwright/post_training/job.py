@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +18,9 @@ from blockwright.events import listening
 from blockwright.files import write_json
 from blockwright.post_training.saving import is_first_process
 from blockwright.training.job import FAILED, REFUSED, alone_in, keep_quiet, tell
+
+if TYPE_CHECKING:
+    from blockwright.stages import StageContext
 
 OUTCOME = "outcome.json"
 Logs = tuple[Mapping[str, float], ...]  # a row a logged step: `step` and what the trainer logged
@@ -53,6 +57,17 @@ class TrlJob(BaseModel):
     directory: Path
     seed: int
     options: Mapping[str, object]
+
+    @classmethod
+    def of(cls, context: StageContext, trains: str, settings: BaseModel, form: type[BaseModel]) -> TrlJob:
+        """That of a stage: of its `settings` those that are the training's, which `form` names."""
+        return cls(
+            trains=trains,
+            child=context.child.resolve(),
+            directory=context.directory.resolve(),
+            seed=context.seed,
+            options=settings.model_dump(mode="json", include=set(form.model_fields)),
+        )
 
     @property
     def checkpoints(self) -> Path:

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -41,10 +41,16 @@ def open_answering(child: Path) -> BlockwrightForCausalLM:
     """The child as it is used: in bf16 on a GPU, in float32 on a CPU, with its cache."""
     from blockwright.child.modeling_blockwright import BlockwrightForCausalLM
 
+    model: BlockwrightForCausalLM = opened_with(BlockwrightForCausalLM, child)
+    return model
+
+
+def opened_with(opener: Any, folder: Path) -> Any:
+    """Any model as it is used, by its class or one of transformers' Auto classes; its own code is never run."""
     device = best_device()
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     with quiet_transformers():
-        model: BlockwrightForCausalLM = BlockwrightForCausalLM.from_pretrained(child, dtype=dtype)
+        model = opener.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
     torch.nn.Module.to(model, device)  # transformers types its own as a function without self
     model.eval()
     return model

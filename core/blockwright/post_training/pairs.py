@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from blockwright.errors import UserError
+from blockwright.post_training.json_lines import json_lines
 from blockwright.post_training.questions import GeneratorSource, Question, draw
 from blockwright.post_training.thinking import (
     MODES,
@@ -62,18 +62,11 @@ def read_messages(file: Path) -> Iterator[Conversation]:
     A conversation whose system message has the toggle is taken as it is. One without it, whose replies think, becomes
     two: as it is under `on`, and without its think blocks under `off`; one whose replies do not is taken under `off`.
     """
-    if not file.is_file():
-        raise UserError(f"stages: messages: there is no file {file}")
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
-        if line.strip():
-            yield from _of_line(line, f"{file}:{number}")
+    for place, data in json_lines(file, "messages"):
+        yield from _of_line(data, place)
 
 
-def _of_line(line: str, place: str) -> list[Conversation]:
-    try:
-        data = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{place}: no JSON: {error.msg}") from None
+def _of_line(data: Any, place: str) -> list[Conversation]:
     if isinstance(data, dict) and {"question", "answer"} <= data.keys():
         question, thinking, answer = (str(data.get(key, "")) for key in ("question", "thinking", "answer"))
         return pair(question, thinking, answer)[0 if thinking else 1 :]

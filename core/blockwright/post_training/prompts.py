@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from blockwright.errors import UserError
 from blockwright.post_training.constraints import InstructionSource, draw_instructions
+from blockwright.post_training.json_lines import json_lines
 from blockwright.post_training.pairs import heldout_questions
 from blockwright.post_training.questions import GeneratorSource, Question, draw
 from blockwright.post_training.thinking import Message, Mode, ModeInYaml, asked
@@ -66,18 +67,11 @@ class PromptSources(BaseModel):
 
 def read_questions(file: Path) -> Iterator[Question]:
     """Lines of `{"question": "…", "answer": "…"}`; what else they say (`constraints`, for one) is for the rewards."""
-    if not file.is_file():
-        raise UserError(f"stages: files: there is no file {file}")
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
-        if line.strip():
-            yield _question(line, f"{file}:{number}")
+    for place, data in json_lines(file, "files"):
+        yield _question(data, place)
 
 
-def _question(line: str, place: str) -> Question:
-    try:
-        data = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{place}: no JSON: {error.msg}") from None
+def _question(data: Any, place: str) -> Question:
     if not isinstance(data, dict) or not isinstance(data.get("question"), str):
         raise UserError(f'{place}: expected {{"question": "…", "answer": "…"}}')
     extra = {name: value for name, value in data.items() if name not in ("question", "answer")}

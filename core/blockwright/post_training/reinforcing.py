@@ -76,7 +76,7 @@ def arguments(job: TrlJob, settings: ReinforcingSettings) -> dict[str, Any]:
         "beta": settings.beta,
         "epsilon": settings.epsilon,
         "mask_truncated_completions": settings.mask_cut_replies,
-        "reward_weights": [choice.make().options.weight for choice in settings.rewards],
+        "reward_weights": Rewards.of(settings.rewards).weights,
         "shuffle_dataset": False,  # the curriculum has put them in order
         "generation_kwargs": {"use_cache": True},
         **(served if settings.vllm_server else {"use_vllm": settings.vllm}),
@@ -105,6 +105,7 @@ class _Scoring:
     def __init__(self, rewards: Rewards, tokenizer: PreTrainedTokenizerBase, ends: frozenset[int], kept: Path) -> None:
         self._rewards, self._tokenizer, self._ends, self._kept = rewards, tokenizer, ends, kept
         self._scores: dict[str, list[float]] = {}
+        self._samples: list[Sample] = []
 
     def functions(self) -> list[RewardFunction]:
         return [self._function(name) for name in self._rewards.by_name]
@@ -115,24 +116,25 @@ class _Scoring:
         def score(
             completion_ids: list[list[int]], asked: list[str], trainer_state: Any, **unused: object
         ) -> list[float]:
-            samples = [
-                sample_of(_prompt(text), tokens, self._tokenizer, self._ends)
-                for text, tokens in zip(asked, completion_ids, strict=True)
-            ]
-            scores = self._scores[name] = [reward.score(sample) for sample in samples]
+            if not self._scores:  # the first reward of a rollout; the others judge the same replies
+                self._samples = [
+                    sample_of(_prompt(text), tokens, self._tokenizer, self._ends)
+                    for text, tokens in zip(asked, completion_ids, strict=True)
+                ]
+            scores = self._scores[name] = [reward.score(sample) for sample in self._samples]
             if len(self._scores) == len(self._rewards.by_name):
-                self._write(trainer_state.global_step + 1, samples)
+                self._write(trainer_state.global_step + 1)
             return scores
 
         score.__name__ = name  # the name in TRL's log
         return score
 
-    def _write(self, step: int, samples: Sequence[Sample]) -> None:
+    def _write(self, step: int) -> None:
         scores, self._scores = self._scores, {}
         if not is_first_process():
             return
         with self._kept.open("a") as lines:
-            for index, sample in enumerate(samples):
+            for index, sample in enumerate(self._samples):
                 of_rewards = {name: values[index] for name, values in scores.items()}
                 line = {
                     "step": step,

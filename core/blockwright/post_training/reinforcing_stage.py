@@ -139,14 +139,8 @@ class ReinforcingStage(Stage):
 
         if self._options.vllm:
             _export(context.child, context.directory / SERVED)
-        settings = self._options.model_dump(mode="json", include=set(self.Settings.model_fields))
-        return TrlJob(
-            trains=self.trains,
-            child=context.child.resolve(),
-            directory=context.directory.resolve(),
-            seed=context.seed,
-            options={**settings, "steps": steps},
-        )
+        settings = self._options.model_copy(update={"steps": steps})
+        return TrlJob.of(context, self.trains, settings, self.Settings)
 
 
 def _refuse_without_template(child: Path) -> None:

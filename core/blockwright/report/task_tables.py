@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from blockwright.evaluating.comparison import SHARES, Comparison, Row, Sample, shown
+from blockwright.evaluating.comparison import Comparison, Row, Sample, shown, shown_error
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One model's value in words; `share` of the whole for a bar, None for what is no share."""
+    """One model's value and its standard error in words."""
 
     text: str
-    share: float | None
     error: str
     is_best: bool
 
@@ -59,8 +58,7 @@ def _cells(row: Row, models: tuple[str, ...]) -> tuple[Cell, ...]:
     return tuple(
         Cell(
             shown(row, row.values.get(model)),
-            row.values.get(model) if row.measure in SHARES else None,
-            f"±{100 * row.errors[model]:.1f}" if model in row.errors else "",
+            shown_error(row, model),
             is_best=best is not None and row.values.get(model) == best,
         )
         for model in models

@@ -102,6 +102,11 @@ class RunFiles:
     def built_child(self) -> Path:
         return self.directory / BUILD / "child"
 
+    def changes(self) -> list[str]:
+        """The transforms and stages that are done, in order."""
+        records = (*self.directory.glob("*/transform.json"), *self.directory.glob("*/stage.json"))
+        return sorted(record.parent.name for record in records)
+
     def graph_after(self, step: str | None) -> BlockGraph:
         """The block graph that a transform left; as it was built when there is no step."""
         return self.graph() if step is None else from_dict(self.json(f"{step}/graph.json"))

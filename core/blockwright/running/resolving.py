@@ -19,6 +19,7 @@ from blockwright.running.files import COSTS, SCORES, SOLVE, RunFiles
 from blockwright.running.steps.solving import problem_with_joins
 from blockwright.searching.fusing import walkers
 from blockwright.searching.join_making import open_joins, scored, scores_of_joins
+from blockwright.searching.pricing import Prices
 from blockwright.searching.problem_making import make_problem
 from blockwright.searching.search import SearchSettings
 
@@ -43,7 +44,7 @@ def solve_again(files: RunFiles, limits: Limits) -> Solution:
     settings = SearchSettings.model_validate(raw.data.get("search") or {})
     _require(files, (SCORES, COSTS) if settings.fusion == "off" else (SCORES, COSTS, SOLVE))
     budget, solver, prices = _budget(raw), _solver(raw), files.prices()
-    rules, joining = rules_of(budget, settings, prices), _joining(raw, settings, files)
+    rules, joining = rules_of(budget, settings, prices), _joining(raw, settings, files, prices)
     too_tight = budget_mistakes(budget, prices, solver, rules, joining if settings.fusion == "joint" else None)
     if too_tight:
         raise raw.source.error(too_tight)
@@ -57,7 +58,7 @@ def _require(files: RunFiles, steps: Sequence[str]) -> None:
             raise UserError(f"{files.directory}: has no {step} yet; `blockwright run` makes them")
 
 
-def _joining(raw: RawRecipe, settings: SearchSettings, files: RunFiles) -> Joining:
+def _joining(raw: RawRecipe, settings: SearchSettings, files: RunFiles, prices: Prices) -> Joining:
     """The joins that the run has scored; the problem as it is where its search made none."""
     transforms, mistakes = make_listed(
         installed_plugins().transforms, "transform", "transforms", raw.data.get("transforms")
@@ -69,7 +70,7 @@ def _joining(raw: RawRecipe, settings: SearchSettings, files: RunFiles) -> Joini
         return lambda problem: problem
     found = open_joins(files.parent, files.space(), files.variants, limits)
     joins = scored(found, scores_of_joins(files.directory / SOLVE))
-    return lambda problem: problem_with_joins(problem, files, files.prices(), limits, joins)
+    return lambda problem: problem_with_joins(problem, files, prices, limits, joins)
 
 
 def _with_limits(raw: RawRecipe, limits: Limits) -> RawRecipe:

@@ -73,11 +73,9 @@ def _decisive(given: Mapping[str, object], options: StageOptions) -> dict[str, o
 
 def _tasks(recipe: Recipe) -> dict[str, object]:
     """What models are asked; how many questions at once changes nothing."""
-    return (
-        {}
-        if recipe.evaluation is None
-        else {"tasks": recipe.evaluation.model_dump(mode="json", exclude={"batch_size"})}
-    )
+    if recipe.evaluation is None:
+        return {}
+    return {"tasks": recipe.evaluation.model_dump(mode="json", exclude={"batch_size"})}
 
 
 def _shared(recipe: Recipe) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blockwright.evaluating.comparison import Comparison, Row, shown
+from blockwright.evaluating.comparison import Comparison, Row, shown, shown_error
 from blockwright.terminal.tables import Summary, Table
 
 
@@ -23,6 +23,4 @@ def _in_words(row: Row) -> str:
 
 
 def _with_error(row: Row, model: str) -> str:
-    error = row.errors.get(model)
-    value = shown(row, row.values.get(model))
-    return value if error is None else f"{value} ±{100 * error:.1f}"
+    return f"{shown(row, row.values.get(model))} {shown_error(row, model)}".rstrip()

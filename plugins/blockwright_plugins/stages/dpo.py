@@ -57,13 +57,7 @@ class DpoStage(Stage):
     def _job(self, context: StageContext) -> TrlJob:
         from blockwright.post_training.job import TrlJob
 
-        return TrlJob(
-            trains=TRAINS,
-            child=context.child.resolve(),
-            directory=context.directory.resolve(),
-            seed=context.seed,
-            options=self._options.model_dump(mode="json", include=set(DpoSettings.model_fields)),
-        )
+        return TrlJob.of(context, TRAINS, self._options, DpoSettings)
 
 
 def _notes(left_out: int, longest: int) -> Iterator[str]:

@@ -113,13 +113,7 @@ class ReasoningSftStage(Stage):
         from blockwright.post_training.job import TrlJob
         from blockwright.post_training.sft import TRAINS, SftSettings
 
-        return TrlJob(
-            trains=TRAINS,
-            child=context.child.resolve(),
-            directory=context.directory.resolve(),
-            seed=context.seed,
-            options=self._options.model_dump(mode="json", include=set(SftSettings.model_fields)),
-        )
+        return TrlJob.of(context, TRAINS, self._options, SftSettings)
 
     def _answers(
         self, context: StageContext, child: Path, file: str, template: ChatTemplate, heldout: Sequence[Question]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from blockwright.child.configuration_blockwright import BlockwrightConfig
@@ -21,14 +21,8 @@ CHATML = """{% for message in messages %}<|im_start|>{{ message['role'] }}
 
 
 @pytest.fixture(scope="session")
-def byte_tokenizer() -> PreTrainedTokenizerFast:
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: index for index, token in enumerate([*SPECIAL, *alphabet])}
-    made = Tokenizer(models.BPE(vocabulary, []))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.add_special_tokens(SPECIAL)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>", eos_token="<|im_end|>")
+def byte_tokenizer(tokenizer_of_bytes: Callable[..., PreTrainedTokenizerFast]) -> PreTrainedTokenizerFast:
+    tokenizer = tokenizer_of_bytes(SPECIAL, unk_token="<unk>", eos_token="<|im_end|>")
     tokenizer.chat_template = CHATML
     return tokenizer
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from blockwright.child.configuration_blockwright import BlockwrightConfig
@@ -42,17 +41,8 @@ def importable_rewards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def tokenizer() -> PreTrainedTokenizerFast:
-    """A token a byte."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: index for index, token in enumerate([*SPECIAL, *alphabet])}
-    made = Tokenizer(models.BPE(vocabulary, []))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.add_special_tokens(SPECIAL)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made, unk_token="<unk>", bos_token="<|begin_of_text|>", eos_token="<|im_end|>"
-    )
+def tokenizer(tokenizer_of_bytes: Callable[..., PreTrainedTokenizerFast]) -> PreTrainedTokenizerFast:
+    tokenizer = tokenizer_of_bytes(SPECIAL, unk_token="<unk>", bos_token="<|begin_of_text|>", eos_token="<|im_end|>")
     tokenizer.chat_template = SMOLLM2
     return tokenizer
 

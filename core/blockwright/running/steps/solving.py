@@ -44,9 +44,9 @@ class SolveStep(Step):
 
     def _problem(self, files: RunFiles, prices: Prices, joins: Sequence[Join]) -> Problem:
         problem = make_problem(files.scores(), prices, self._rules(files))
-        return (
-            problem if self.join_limits is None else problem_with_joins(problem, files, prices, self.join_limits, joins)
-        )
+        if self.join_limits is None:
+            return problem
+        return problem_with_joins(problem, files, prices, self.join_limits, joins)
 
     def _joins(self, files: RunFiles, folder: Path) -> Sequence[Join]:
         """With their scores, which are measured on the scoring tokens."""
