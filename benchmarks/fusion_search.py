@@ -13,7 +13,7 @@ from common import print_table
 import blockwright
 
 RECIPE = Path(__file__).with_name("fusion_search.yaml")
-BUDGETS, FUSIONS = ("65%", "45%"), ("off", "post", "joint")
+BUDGETS, FUSIONS = ("80%", "65%"), ("off", "post", "joint")
 JOINS = "transforms=[ffn-fusion: {joins: search}]"
 
 
