@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from blockwright.errors import UserError
 from blockwright.files import write_atomically
@@ -47,12 +47,10 @@ class DpoSettings(PostTrainingOptions):
     longest: PositiveInt = 1024
     stored_reference: bool = False
 
-    @model_validator(mode="before")
+    @field_validator("loss", mode="before", json_schema_input_type=Loss | tuple[Loss, ...])
     @classmethod
-    def _one_loss_written_short(cls, data: object) -> object:
-        return (
-            {**data, "loss": [data["loss"]]} if isinstance(data, dict) and isinstance(data.get("loss"), str) else data
-        )
+    def _one_loss_written_short(cls, written: object) -> object:
+        return [written] if isinstance(written, str) else written
 
     @model_validator(mode="after")
     def _fits_together(self) -> DpoSettings:

@@ -52,7 +52,7 @@ class CommandOptions(StageOptions):
     outputs: tuple[str, ...] = ("config.json", "*.safetensors")
     timeout: PositiveFloat | None = None
 
-    @field_validator("command", mode="before")
+    @field_validator("command", mode="before", json_schema_input_type=tuple[str | int | float, ...] | str)
     @classmethod
     def _numbers_are_words(cls, command: object) -> object:
         """`[train, --steps, 400]`, as YAML reads it."""
