@@ -12,8 +12,9 @@ from blockwright.errors import UserError, did_you_mean
 from blockwright.evaluating.comparison import Comparison
 from blockwright.graph.block_graph import BlockGraph
 from blockwright.problem import Solution
-from blockwright.running.directory import DONE, RunDirectory
+from blockwright.running.directory import RunDirectory
 from blockwright.running.files import SOLVE, TASKS, RunFiles
+from blockwright.running.integrity import DONE
 
 Limits = Mapping[str, object]  # by resource, as a recipe writes them: {"params": "70%"}
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,6 +47,15 @@ def write_json(path: Path, data: object) -> None:
     """JSON with sorted keys, atomically, so that equal data gives equal bytes."""
     with write_atomically(path) as beside:
         beside.write_text(json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_record(path: Path) -> Mapping[str, object]:
+    """A small JSON object of ours; empty where there is none, or where it is damaged."""
+    try:
+        record = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def copy_licences(source: Path, target: Path) -> None:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from blockwright.errors import UserError, first_line
 from blockwright.evaluating.comparison import Comparison
+from blockwright.files import read_record
 from blockwright.report.records import (
     ChildConfig,
     Costs,
@@ -25,7 +26,7 @@ from blockwright.report.records import (
     TextRead,
     TransformOutcome,
 )
-from blockwright.running.directory import RunDirectory, read_record
+from blockwright.running.directory import RunDirectory
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, TASKS
 from blockwright.running.later_steps import LaterSteps
 from blockwright.running.log import LOG

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from blockwright.errors import UserError
 from blockwright.events import emit
-from blockwright.files import sha256_of, write_json
+from blockwright.files import read_record, write_json
+from blockwright.running.integrity import DONE, STARTED, checksums, damaged
 
-STARTED, DONE, LOCK = "started.json", "done.json", "lock"
+LOCK = "lock"
+FEW = 5  # damaged files that are told by name
 
 
 def step_key(name: str, config: object, inputs: tuple[str, ...], versions: Mapping[str, str], seed: int) -> str:
@@ -35,9 +37,14 @@ class RunDirectory:
         return self.path / step
 
     def is_done(self, step: str, key: str) -> bool:
-        """Whether the step finished with this key and its files are still there in full length."""
+        """Whether the step finished with this key and its files are what it wrote, byte by byte."""
         done = read_record(self.folder(step) / DONE)
-        return done.get("key") == key and _all_there(self.folder(step), done)
+        if done.get("key") != key:
+            return False
+        found = damaged(self.folder(step), done)
+        if found:
+            emit("step_damaged", step=step, files=found[:FEW], damaged=len(found))
+        return not found
 
     def seconds(self, step: str) -> float | None:
         """How long the step took when it was finished, None while it is not."""
@@ -54,7 +61,7 @@ class RunDirectory:
         start = time.perf_counter()
         work(folder)
         seconds = round(time.perf_counter() - start, 3)
-        write_json(folder / DONE, {"key": key, "seconds": seconds, "files": _checksums(folder)})
+        write_json(folder / DONE, {"key": key, "seconds": seconds, "files": checksums(folder)})
         emit("step_finished", step=step, seconds=seconds)
 
     def _begin(self, step: str, key: str) -> Path:
@@ -107,26 +114,3 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def read_record(path: Path) -> Mapping[str, object]:
-    """A small JSON object of ours; empty where there is none."""
-    try:
-        record = json.loads(path.read_text())
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def _checksums(folder: Path) -> dict[str, dict[str, object]]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (STARTED, DONE))
-    return {str(path.relative_to(folder)): {"sha256": sha256_of(path), "bytes": path.stat().st_size} for path in files}
-
-
-def _all_there(folder: Path, done: Mapping[str, object]) -> bool:
-    files = done.get("files")
-    if not isinstance(files, dict):
-        return False
-    return all(
-        (folder / name).is_file() and (folder / name).stat().st_size == file["bytes"] for name, file in files.items()
-    )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from blockwright.graph.as_dict import from_dict
 from blockwright.graph.block_graph import BlockGraph
 from blockwright.problem import Joined
+from blockwright.running.integrity import require_whole
 from blockwright.scoring import Scores
 from blockwright.searching.pricing import Prices, Space
 
@@ -30,7 +31,10 @@ EVALUATIONS, TASKS = "evaluations", "tasks.json"  # what was asked of models, ke
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Reads a run directory; what a step has not written yet raises FileNotFoundError."""
+    """Reads a run directory; what a step has not written yet raises FileNotFoundError.
+
+    UserError for a file of a finished step that is no longer what the step wrote.
+    """
 
     directory: Path
     families: Mapping[str, ModelFamily]
@@ -48,7 +52,7 @@ class RunFiles:
         """All token sets, `evaluation` among them, each (sequences, seq)."""
         from safetensors.torch import load_file
 
-        return load_file(self.directory / PARENT / "tokens.safetensors")
+        return load_file(require_whole(self.directory, f"{PARENT}/tokens.safetensors"))
 
     @property
     def training_tokens(self) -> Mapping[str, Tensor]:
@@ -100,7 +104,7 @@ class RunFiles:
         return from_dict(self.json(f"{BUILD}/graph.json"))
 
     def built_child(self) -> Path:
-        return self.directory / BUILD / "child"
+        return require_whole(self.directory, f"{BUILD}/child")
 
     def changes(self) -> list[str]:
         """The transforms and stages that are done, in order."""
@@ -117,8 +121,8 @@ class RunFiles:
             return self.built_child()
         is_transform = (self.directory / step / "transform.json").exists()
         record = self.json(f"{step}/{'transform' if is_transform else 'stage'}.json")
-        return self.directory / str(record["child"])
+        return require_whole(self.directory, str(record["child"]))
 
     def json(self, name: str) -> dict[str, object]:
-        record: dict[str, object] = json.loads((self.directory / name).read_text())
+        record: dict[str, object] = json.loads(require_whole(self.directory, name).read_text())
         return record

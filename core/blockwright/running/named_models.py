@@ -11,8 +11,8 @@ from blockwright.errors import UserError
 from blockwright.parent import ParentSettings, prepare_parent
 from blockwright.recipes.mistakes import Mistake, mistakes_of
 from blockwright.recipes.reading import RawRecipe, read_raw
-from blockwright.running.directory import DONE
 from blockwright.running.files import PARENT
+from blockwright.running.integrity import DONE
 
 
 def model_folder(model: str, beside: Path) -> Path:

@@ -42,7 +42,7 @@ class _Bars:
     def __call__(self, event: Event) -> None:
         if event.name in ("step_started", "step_skipped", "step_finished"):
             self._next_step(event)
-        elif event.name == "observer_failed":
+        elif event.name in ("observer_failed", "step_damaged"):
             self._progress.console.print(as_line(event), highlight=False, markup=False)
         elif event.done is not None and event.name != "step_passed":
             self._advance(event)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from blockwright.api import Run, run
-from blockwright.running.directory import sha256_of
+from blockwright.files import sha256_of
+from blockwright.running.files import RunFiles
 from blockwright.running.pipeline import StepFailed
 
 DRIVER = Path(__file__).with_name("killed_run.py")
@@ -113,10 +114,11 @@ def test_resolved_recipe_in_the_run_gives_the_same_run(recipe: Path, uninterrupt
     assert results(again) == results(uninterrupted)
 
 
-def test_crash_in_a_step_is_one_line_with_its_traceback_in_the_log(recipe: Path) -> None:
+def test_crash_in_a_step_is_one_line_with_its_traceback_in_the_log(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = run(recipe).directory
-    scores = directory / "02-scores" / "scores.json"
-    scores.write_text("{}".ljust(scores.stat().st_size))
+    monkeypatch.setattr(RunFiles, "scores", lambda files: {})
     with pytest.raises(StepFailed, match=r"04-solve failed: KeyError.*log\.jsonl"):
         run(recipe, "seed=0", "search.rounds=0")
     failure = events(directory)[-1]

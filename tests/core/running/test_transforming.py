@@ -14,9 +14,9 @@ import pytest
 from blockwright.api import Run, run
 from blockwright.comparing.outcomes import Comparison
 from blockwright.errors import UserError
+from blockwright.files import sha256_of
 from blockwright.pictures.terminal import draw_strip
 from blockwright.recipes.checking import check_recipe
-from blockwright.running.directory import sha256_of
 from blockwright.terminal.summary import run_summary
 
 DRIVER = Path(__file__).with_name("killed_run.py")
