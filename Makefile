@@ -6,7 +6,7 @@ TORCH := torch==2.13.0
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-engines lint types install wheel-check format picture clean help
+.PHONY: demo test test-engines lint types install wheel-check format picture docs clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -45,6 +45,10 @@ picture: $(INSTALLED)  ## docs/report.png: the top of a run's report, by headles
 	profile=$$(mktemp -d) && chromium --headless $$(test $$(id -u) != 0 || echo --no-sandbox) --disable-gpu --disable-background-networking --disable-sync \
 	  --no-first-run --user-data-dir=$$profile --hide-scrollbars --window-size=1040,770 --force-device-scale-factor=1.5 \
 	  --screenshot=docs/report.png "file://$$(realpath "$$($(BIN)/blockwright report $(RUN))")" && rm -r $$profile
+
+docs: $(INSTALLED)  ## the documentation as a site, in build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "Open build/site/index.html"
 
 bench-%: $(INSTALLED)
 	$(BIN)/python benchmarks/$(subst -,_,$*).py
