@@ -150,7 +150,7 @@ def _kind(entry: Mapping[str, Any]) -> str:
 
 def _bounds(entry: Mapping[str, Any]) -> str:
     words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    return "".join(f", {word} {entry[key]:g}" for key, word in words.items() if key in entry)
+    return "".join(f", {word} {entry[key]:g}" for key, word in words.items() if abs(entry.get(key, 1e18)) < 1e18)
 
 
 def _escaped(text: str) -> str:
