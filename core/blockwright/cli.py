@@ -156,7 +156,10 @@ def share(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write it; must not be there yet.")],
     debug: Debug = False,
 ) -> None:
-    """Exports a run's library and scores; `library.shared=FOLDER scorer.name=stored` searches them elsewhere."""
+    """Exports a run's library and scores, to be searched elsewhere.
+
+    `blockwright run RECIPE library.shared=FOLDER scorer.name=stored scorer.folder=FOLDER` takes them in.
+    """
     with reported(debug):
         from blockwright.api import open_run
 
