@@ -89,3 +89,14 @@ def test_links_lead_somewhere_for_readers_of_the_repository_too(page: Path) -> N
     for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text()):
         place = (page.parent / target).resolve()
         assert place.exists() or place.relative_to(DOCS).as_posix() in MADE, target
+
+
+def test_every_section_of_the_figures_that_is_cited_is_there() -> None:
+    sections = set(re.findall(r"^## (\d+)\. ", (ROOT / "benchmarks" / "RESULTS.md").read_text(), flags=re.MULTILINE))
+    cited = {
+        (page.name, number)
+        for page in DOCS.rglob("*.md")
+        for number in re.findall(r"section (\d+)\]\([^)]*RESULTS\.md\)", " ".join(page.read_text().split()))
+    }
+    assert len(cited) > 10
+    assert {number for _, number in cited} <= sections
