@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from blockwright.errors import UserError, did_you_mean
-from blockwright.files import LICENCE_FILES, copy_licences, write_directory_atomically
+from blockwright.files import copy_licences, write_directory_atomically
+from blockwright.hub import WANTED, refused
 from blockwright.models.quiet import quiet_transformers, without_gguf_bar
 from blockwright.models.weights import SafetensorsSource
 from blockwright.variants import SLOTS, Slot, SubBlock, SubBlockShape
@@ -155,9 +157,20 @@ def prepare_parent(settings: ParentSettings, directory: Path) -> Path:
         return place
     from huggingface_hub import snapshot_download
 
-    patterns = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt", *LICENCE_FILES]
-    with quiet_transformers():
-        return Path(snapshot_download(place, revision=settings.revision, allow_patterns=patterns))
+    with quiet_transformers(), _hub_errors_worded(place):
+        return Path(snapshot_download(place, revision=settings.revision, allow_patterns=list(WANTED)))
+
+
+@contextmanager
+def _hub_errors_worded(model: Path | str) -> Iterator[None]:
+    """UserError in place of the hub's refusals; others stay what they are."""
+    try:
+        yield
+    except Exception as error:  # the network's own errors have no base that the hub's have too
+        why = None if isinstance(model, Path) else refused(error, model)
+        if why is None:
+            raise
+        raise UserError(f"parent.model: {why}") from error
 
 
 def _dequantise(place: Path | str, settings: ParentSettings, directory: Path) -> Path:
@@ -172,7 +185,12 @@ def _dequantise(place: Path | str, settings: ParentSettings, directory: Path) ->
     if (directory / "config.json").exists():
         return directory
     arguments = {"gguf_file": settings.gguf_file, "revision": settings.revision}
-    with quiet_transformers(), without_gguf_bar(), write_directory_atomically(directory) as beside:
+    with (
+        quiet_transformers(),
+        without_gguf_bar(),
+        _hub_errors_worded(place),
+        write_directory_atomically(directory) as beside,
+    ):
         model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **arguments)
         # All weights are float32 by now; transformers 5.23 refuses to save while this is set.
         model.hf_quantizer = None  # type: ignore[assignment]

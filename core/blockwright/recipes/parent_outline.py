@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from blockwright.errors import UserError, did_you_mean, first_line
+from blockwright.hub import refused
 from blockwright.models.quiet import quiet_transformers
 from blockwright.parent import ModelFamily, Parent, ParentSettings, describe_parent, locate, open_parent
 
@@ -48,7 +49,9 @@ def _config(place: Path | str, settings: ParentSettings) -> PreTrainedConfig:
                 place, gguf_file=settings.gguf_file, revision=settings.revision, trust_remote_code=False
             )
     except (OSError, ValueError) as error:
-        raise UserError(f"parent.model: '{settings.model}' cannot be opened ({first_line(error)})") from None
+        hubs = None if isinstance(place, Path) else refused(error, place)
+        why = hubs or f"'{settings.model}' cannot be opened ({first_line(error)})"
+        raise UserError(f"parent.model: {why}") from None
     return config
 
 
