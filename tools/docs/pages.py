@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from posixpath import relpath
+from posixpath import dirname, normpath, relpath
 
 import commands
 import recipe
@@ -27,7 +27,7 @@ TEXTS = {  # of the repository, by their pages on the site
     "recipes/README.md": "recipes.md",
 }
 ROOT = Path(__file__).parents[2]
-_LINK = re.compile(r"(\]\()(\.\./[^)#\s]+)")
+_LINK = re.compile(r"\[([^\]]*)\]\((?!\w+:|#|/)([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -41,12 +41,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links from docs/ to texts beside it, as they stand for readers of the repository, lead to their pages here."""
-    here = Path("docs", page.file.src_uri).parent
+    """Links as they stand for readers of the repository lead to pages of the site, where there is one."""
+    place = page.file.src_uri
+    here = next((text for text, made in TEXTS.items() if made == place), f"docs/{place}")
 
-    def to_the_page(link: re.Match[str]) -> str:
-        target = Path(relpath((here / link[2]).as_posix(), ".")).as_posix()
-        known = TEXTS.get(target)
-        return link[1] + (relpath(known, Path(page.file.src_uri).parent.as_posix()) if known else link[2])
+    def on_the_site(link: re.Match[str]) -> str:
+        words, target, anchor = link[1], normpath(f"{dirname(here)}/{link[2]}").lstrip("/"), link[3] or ""
+        known = TEXTS.get(target, target.removeprefix("docs/"))
+        if target in TEXTS or target.startswith("docs/"):
+            return f"[{words}]({relpath(known, dirname(place) or '.')}{anchor})"
+        there = (ROOT / target).exists()  # a file of the repository that is no page
+        return f"{words} (`{target}`)" if there and target not in words else words if there else link[0]
 
-    return _LINK.sub(to_the_page, markdown)
+    return _LINK.sub(on_the_site, markdown)
