@@ -10,7 +10,7 @@ import typer
 from blockwright.cli_data import generate_data
 from blockwright.cli_evaluation import evaluate
 from blockwright.cli_exports import export, import_model
-from blockwright.cli_first_run import schema
+from blockwright.cli_first_run import doctor, init, schema
 from blockwright.cli_hardware import app as hardware_app
 from blockwright.cli_plugins import app as plugins_app
 from blockwright.cli_serving import bench, chat
@@ -33,6 +33,8 @@ app.command()(chat)
 app.command(name="generate-data")(generate_data)
 app.command()(evaluate)
 app.command()(schema)
+app.command()(doctor)
+app.command()(init)
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe's YAML file.", show_default=False)]
 Overrides = Annotated[

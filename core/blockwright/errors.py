@@ -26,3 +26,16 @@ def did_you_mean(got: str, known: Iterable[str]) -> str:
     if near:
         return f", did you mean '{near[0]}'?"
     return f"; there is {', '.join(names)}" if names else "; none is installed"
+
+
+OUT_OF_MEMORY = (
+    "the memory is full: end other programs, or lower what is held at once (text.*_tokens, library.gradient_tokens, "
+    "a stage's batch_size); the same command goes on from here"
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Python's own error, and those of torch for a GPU and for main memory, which has no class of its own."""
+    said = str(error)
+    torch_said = isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
+    return isinstance(error, MemoryError) or torch_said

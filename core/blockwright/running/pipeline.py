@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from blockwright.errors import UserError
+from blockwright.errors import OUT_OF_MEMORY, UserError, is_out_of_memory
 from blockwright.events import emit
 from blockwright.files import write_json
 from blockwright.recipes.checking import CheckedRecipe, mistake_in
@@ -16,6 +16,7 @@ from blockwright.report import write_report
 from blockwright.running.directory import RunDirectory
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, RunFiles
 from blockwright.running.log import LOG, logged_to
+from blockwright.running.room import refuse_what_cannot_fit
 from blockwright.running.step_keys import later_steps, plan_keys
 from blockwright.running.steps.building_the_child import BuildStep
 from blockwright.running.steps.building_the_library import LibraryStep
@@ -84,6 +85,7 @@ def run_checked(checked: CheckedRecipe, last: str | None = None) -> RunFiles:
         checked.plugins.tell_troubles()
         save_recipe(checked.recipe, run.path / "recipe.yaml")
         write_json(run.path / "versions.json", installed_versions())
+        refuse_what_cannot_fit(checked)
         run.remove_all_but(frozenset(step.name for step in steps))
         for number, step in enumerate(steps):
             _do(run, step, files, checked.source)
@@ -107,7 +109,8 @@ def _do(run: RunDirectory, step: Step, files: RunFiles, source: Source) -> None:
         raise
     except Exception as error:  # whatever a plugin raises must end as one line, with its traceback in the log
         reason = f"{type(error).__name__}: {_first_line(error)}"
-        raise StepFailed(f"{step.name} failed: {reason}; the traceback is in {run.path / LOG}") from error
+        hint = f"; {OUT_OF_MEMORY}" if is_out_of_memory(error) else ""
+        raise StepFailed(f"{step.name} failed: {reason}{hint}; the traceback is in {run.path / LOG}") from error
 
 
 def _first_line(error: Exception) -> str:

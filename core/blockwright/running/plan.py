@@ -29,6 +29,7 @@ def make_plan(checked: CheckedRecipe) -> Summary:
         "steps": states,
         "seconds": dict(expected.seconds),
         "disk_bytes": dict(expected.disk_bytes),
+        "memory_bytes": dict(expected.memory_bytes),
     }
     tables = (_space_table(checked), _budget_table(checked), _step_table(states, expected))
     return Summary(data, tables, _lines(checked, states, expected))
@@ -89,7 +90,8 @@ def _lines(checked: CheckedRecipe, states: Mapping[str, str], expected: Estimate
     stages = " and the stages, which are not estimated" if checked.made.stages else ""
     return [
         f"{_power(children_in(checked))} children; about {as_duration(total)}{stages}; "
-        f"at most {as_bytes(sum(expected.disk_bytes.values()))} of disk in {checked.directory}",
+        f"at most {as_bytes(sum(expected.disk_bytes.values()))} of disk in {checked.directory}, "
+        f"at least {as_bytes(max(expected.memory_bytes.values()))} of memory",
         "The estimate counts matrix products at the speed that this machine has just shown.",
         *checked.prices.notes,
         *checked.notes,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import typer
 
-from blockwright.errors import UserError
+from blockwright.errors import OUT_OF_MEMORY, UserError, is_out_of_memory
 
 MISTAKE, CRASH, INTERRUPTED = 2, 1, 130
 
@@ -44,4 +44,7 @@ def _of_the_system(error: OSError) -> str:
 
 def _of_a_crash(error: Exception) -> str:
     text = (str(error).splitlines() or [""])[0]
-    return text if type(error).__name__ == "StepFailed" else f"{type(error).__name__}: {text} (--debug shows where)"
+    if type(error).__name__ == "StepFailed":
+        return text
+    hint = f"; {OUT_OF_MEMORY}" if is_out_of_memory(error) else ""
+    return f"{type(error).__name__}: {text}{hint} (--debug shows where)"
