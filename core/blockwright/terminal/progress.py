@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from blockwright.events import Event, listening
+from blockwright.terminal.tables import as_duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -21,7 +23,8 @@ def shown_progress(stream: TextIO | None = None) -> Iterator[None]:
         with _bars():
             yield
     else:
-        with listening(lambda event: print(as_line(event), file=stream, flush=True)):
+        pace = Pace()
+        with listening(lambda event: print(as_line(event) + pace.of(event), file=stream, flush=True)):
             yield
 
 
@@ -30,6 +33,34 @@ def as_line(event: Event) -> str:
     progress = [] if event.done is None else [f"{event.done}/{event.total}"]
     fields = [f"{name}={value}" for name, value in event.fields.items()]
     return " ".join([event.name, *progress, *fields])
+
+
+class Pace:
+    """How fast things are done within a step, and the time that those of a word still take, from their mean so far."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._first: dict[str, tuple[float, int]] = {}  # when each word was heard first in this step, and its count
+
+    def of(self, event: Event) -> str:
+        """` (0.5/s, 54 s left)`; nothing for events without a count, and for the first of a word."""
+        if event.name == "step_started":
+            self._first.clear()
+        if event.done is None or event.total is None or event.name == "step_passed":
+            return ""
+        now = self._clock()
+        began, count = self._first.setdefault(event.name, (now, event.done))
+        seconds, done = now - began, event.done - count
+        if done <= 0 or seconds <= 0:
+            return ""
+        rate = done / seconds
+        left = as_duration((event.total - event.done) / rate)
+        return f" ({as_rate(rate)}, {left} left)" if event.done < event.total else f" ({as_rate(rate)})"
+
+
+def as_rate(per_second: float) -> str:
+    """`12/s`, or `3.5 s each` for what takes longer than a second."""
+    return f"{per_second:.3g}/s" if per_second >= 1 else f"{as_duration(1 / per_second)} each"
 
 
 class _Bars:
@@ -64,8 +95,24 @@ class _Bars:
 @contextmanager
 def _bars() -> Iterator[None]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )  # fmt: skip
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Rate(ProgressColumn):
+        """How many a second, once that is known."""
+
+        def render(self, task: Task) -> Text:
+            return Text("" if not task.speed else as_rate(task.speed))
+
+    words, left = TextColumn("{task.description}"), TimeRemainingColumn()
+    columns = (words, BarColumn(), MofNCompleteColumn(), Rate(), left, TextColumn("left"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress, listening(_Bars(progress)):
         yield
