@@ -32,7 +32,8 @@ class Finding:
 
 def findings(plugins: Plugins) -> Iterator[Finding]:
     """Everything, the machine first and then what is installed on it."""
-    memory, cores = memory_here(), len(os.sched_getaffinity(0))
+    memory = memory_here()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # macOS has none
     yield Finding("Python", platform.python_version())
     yield Finding("Blockwright", version_of("blockwright") or "")
     yield Finding("processors", f"{cores} of {os.cpu_count()}")

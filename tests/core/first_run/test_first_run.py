@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +116,15 @@ def test_init_without_a_terminal_asks_for_the_parent(tmp_path: Path) -> None:
     result = invoke("init", tmp_path / "mine.yaml")
     assert result.exit_code == 2
     assert "--parent" in result.stderr
+
+
+def test_init_asks_at_a_terminal_for_what_was_not_given(parent_folder: Path, tmp_path: Path) -> None:
+    path, (keyboard, stdin) = tmp_path / "mine.yaml", pty.openpty()
+    command = [sys.executable, "-c", "from blockwright.cli import main; main()", "init", str(path)]
+    with subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        os.write(keyboard, f"{parent_folder}\n\nparams=70%\n".encode())
+        said, wrong = process.communicate(timeout=120)
+    assert process.returncode == 0, wrong
+    assert [word in said for word in ("Parent", "Hardware", "Budget")] == [True] * 3
+    recipe = check_recipe(path).recipe
+    assert (recipe.parent.model, recipe.hardware, recipe.budget.params) == (str(parent_folder), None, "70%")
