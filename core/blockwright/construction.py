@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -112,9 +112,13 @@ class SubBlockContext:
 
     @cached_property
     def attention_arguments(self) -> dict[str, object]:
-        """What an attention module needs beside its input; nothing for an FFN."""
+        """What the parent's attention module needs beside its input; nothing for an FFN."""
+        return self.attention_arguments_for(())
+
+    def attention_arguments_for(self, windows: Iterable[int | None]) -> dict[str, object]:
+        """The same for attentions that see other windows than the parent's own."""
         length = self.streams.calibration.shape[1]
-        return self.stack.attention_arguments(length) if self.sub_block.slot == "attention" else {}
+        return self.stack.attention_arguments(length, windows) if self.sub_block.slot == "attention" else {}
 
     def batches(self) -> Iterator[Tensor]:
         """Normed inputs of the sub-block on the calibration text, (sequences, seq, hidden) at a time."""

@@ -134,7 +134,9 @@ class BlockVariant(ABC):
     """True when `build` runs modules over `context.batches()`; such kinds cost one more pass over the text."""
     module: ClassVar[tuple[str, str] | None] = None
     """(file, class) of a self-contained torch module for a kind that the child class does not know; the file is
-    copied into the checkpoint. The class takes (layer_config, layer_idx) and adds nothing to the residual itself."""
+    copied into the checkpoint. The class takes (layer_config, layer_idx) and adds nothing to the residual itself.
+    An attention that keeps a state in place of keys and values says `attention_is_recurrent: True` in its layer config;
+    its `attention_mask` is then the mask of padding, (batch, tokens seen and new), or None."""
 
     @abstractmethod
     def resolve(self, options: VariantOptions, shape: SubBlockShape) -> VariantSpec:
@@ -147,6 +149,13 @@ class BlockVariant(ABC):
     def kv_values_per_token(self, spec: VariantSpec, shape: SubBlockShape) -> int:
         """Number of values that one token leaves in the KV cache."""
         return 0
+
+    def cached_values(self, spec: VariantSpec, shape: SubBlockShape, tokens: int) -> int:
+        """Number of values that a sequence of so many tokens leaves in its cache, which is what limits a batch.
+
+        By default `kv_values_per_token` for each of them; less where only a window or a state of a fixed size is kept.
+        """
+        return tokens * self.kv_values_per_token(spec, shape)
 
     def operations(self, spec: VariantSpec, shape: SubBlockShape, work: Work) -> Iterable[Operation]:
         """What one GPU does in a step, without the norm before it; by default the matrix products of all weights."""

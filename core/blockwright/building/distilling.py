@@ -81,12 +81,13 @@ def _state(context: SubBlockContext, weights: Weights) -> dict[str, Tensor]:
 def _lesson(context: SubBlockContext, students: Mapping[str, Student]) -> Lesson:
     assert context.settings.distill is not None
     through_the_output = Measure(context.gradient_moment)
+    windows = {student.layer.config.sliding_window for student in students.values()}
     return Lesson(
         str(context.sub_block),
         students,
         context.examples("calibration"),
         context.examples("heldback"),
-        context.attention_arguments,
+        context.attention_arguments_for(windows),
         through_the_output if context.settings.distill.output_weighted else Measure(),
         through_the_output,
     )

@@ -8,6 +8,9 @@ import copy
 from transformers import PreTrainedConfig
 
 ATTENTION_FREE = "moe"  # the label that transformers 5.23 maps to a layer without cache
+RECURRENT = "linear_attention"  # to one that keeps a state of a fixed size
+RECURRENT_AND_MEASURED = "hybrid"  # to one that keeps a state, and a count of tokens for the model
+WITHOUT_KEYS = (ATTENTION_FREE, RECURRENT, RECURRENT_AND_MEASURED)
 AUTO_MAP = {
     "AutoConfig": "configuration_blockwright.BlockwrightConfig",
     "AutoModelForCausalLM": "modeling_blockwright.BlockwrightForCausalLM",
@@ -19,8 +22,9 @@ class BlockwrightConfig(PreTrainedConfig):
 
     Per-layer keys: `num_key_value_heads`, `intermediate_size`, `sliding_window`, `skip` (a list of "attention" and
     "mlp"), `attention_kind` / `mlp_kind` ("standard", "linear" or a plugin's kind), `attention_options` /
-    `mlp_options` (a plugin variant's own options) and `attention_has_cache` (False for a plugin's attention that
-    keeps no keys and values). `layer_types` says which layers use the window ("sliding_attention").
+    `mlp_options` (a plugin variant's own options), `attention_has_cache` (False for a plugin's attention that keeps
+    no keys and values) and `attention_is_recurrent` (True for one that keeps a state of a fixed size instead, in
+    `past_key_values.update_recurrent_state`). `layer_types` says which layers use the window ("sliding_attention").
     `parallel_windows` are [first, last] layers that all read one stream, and whose contributions to it are summed.
     """
 
@@ -51,6 +55,7 @@ class BlockwrightConfig(PreTrainedConfig):
         attention_kind="standard",
         attention_options=None,
         attention_has_cache=True,
+        attention_is_recurrent=False,
         mlp_kind="standard",
         mlp_options=None,
         parallel_windows=None,
@@ -82,6 +87,7 @@ class BlockwrightConfig(PreTrainedConfig):
         self.attention_kind = attention_kind
         self.attention_options = attention_options or {}
         self.attention_has_cache = attention_has_cache
+        self.attention_is_recurrent = attention_is_recurrent
         self.mlp_kind = mlp_kind
         self.mlp_options = mlp_options or {}
         self.parallel_windows = _windows(parallel_windows or [], num_hidden_layers)
@@ -115,23 +121,25 @@ def _windows(given, layers):
 def _layer_types(config, given, per_layer_config):
     """Attention-free layers must be labelled, or chunked and padded generation go silently wrong.
 
-    A model without any attention keeps one layer with a cache, which stays empty: transformers measures it.
+    A model without keys and values keeps one layer with a cache for them, which stays empty: transformers measures it.
     """
     overrides = {int(index): values for index, values in (per_layer_config or {}).items()}
     layers = range(config.num_hidden_layers)
     labels = [_label(config, given[index] if given else None, overrides.get(index, {})) for index in layers]
-    if labels and set(labels) == {ATTENTION_FREE}:
-        labels[0] = "full_attention"
+    if labels and set(labels) <= {ATTENTION_FREE, RECURRENT}:
+        labels[0] = "full_attention" if labels[0] == ATTENTION_FREE else RECURRENT_AND_MEASURED
     return labels
 
 
 def _label(config, given, override):
     if "attention" in override.get("skip", []) or not _has_cache(config, override):
         return ATTENTION_FREE
+    if override.get("attention_is_recurrent", config.attention_is_recurrent):
+        return RECURRENT
     window = override.get("sliding_window", config.sliding_window)
     if window is None:
         return "full_attention"
-    return "sliding_attention" if given in (None, ATTENTION_FREE) or "sliding_window" in override else given
+    return "sliding_attention" if given in (None, *WITHOUT_KEYS) or "sliding_window" in override else given
 
 
 def _has_cache(config, override):

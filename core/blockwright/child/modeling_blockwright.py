@@ -22,9 +22,10 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS, dynamic_rope_u
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils import can_return_tuple
 
-from .configuration_blockwright import ATTENTION_FREE, AUTO_MAP, BlockwrightConfig
+from .configuration_blockwright import AUTO_MAP, WITHOUT_KEYS, BlockwrightConfig
 
 MASK_ARGUMENTS = inspect.signature(create_causal_mask).parameters
+PADDING = "padding"  # among the masks by window: which tokens are there at all, for recurrent layers
 CACHE_ARGUMENT = "cache" if "cache" in MASK_ARGUMENTS else "past_key_values"  # transformers 5.24 has renamed it
 
 
@@ -208,7 +209,7 @@ class DecoderLayer(GradientCheckpointingLayer):
     def __init__(self, config, layer_idx):
         super().__init__()
         self.config = layer_config = config.layer(layer_idx)
-        self.has_cache = config.layer_types[layer_idx] != ATTENTION_FREE and "attention" not in layer_config.skip
+        self.has_cache = config.layer_types[layer_idx] not in WITHOUT_KEYS and "attention" not in layer_config.skip
         self.input_layernorm = self.self_attn = self.post_attention_layernorm = self.mlp = None
         if "attention" not in layer_config.skip:
             self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
@@ -221,7 +222,7 @@ class DecoderLayer(GradientCheckpointingLayer):
         """What attention adds to the stream x, or None where it is skipped."""
         if self.self_attn is None:
             return None
-        mask = mask_of(self.config.sliding_window, attention_mask)
+        mask = mask_of(PADDING if self.config.attention_is_recurrent else self.config.sliding_window, attention_mask)
         return self.self_attn(self.input_layernorm(x), attention_mask=mask, **kwargs)
 
     def feed(self, x):
@@ -319,8 +320,9 @@ class BlockwrightModel(BlockwrightPreTrainedModel):
         )
 
     def _masks(self, x, attention_mask, past_key_values, position_ids):
-        """A mask for each sliding window (None: no window), measured on a layer that has such a cache."""
-        masks = {}
+        """A mask for each sliding window (None: no window), measured on a layer that has such a cache; and the
+        mask of padding (batch, tokens seen and new), or None, as it came."""
+        masks: dict = {PADDING: attention_mask}
         for index, layer in enumerate(self.layers):
             window = layer.config.sliding_window
             if layer.has_cache and window not in masks:

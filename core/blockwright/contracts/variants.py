@@ -132,20 +132,21 @@ def variant_generates_what_it_computes(variant: BlockVariant) -> None:
 
 
 def variant_counts_its_cache(variant: BlockVariant) -> None:
-    """As many values a token as its layer really leaves in the KV cache."""
+    """As many values as its layer really leaves in the cache, of a short sequence and of a longer one."""
     import torch
     from transformers import DynamicCache
 
-    tokens = small_tokens()["heldback"][:1, :2]
     for spec, stack in _children(variant):
         model = whole_model(stack)
-        cache = DynamicCache(config=model.config)
-        with torch.no_grad():
-            model(tokens, past_key_values=cache, use_cache=True)
-        values = sum(_values(cache, layer) for layer in range(len(stack))) // tokens.shape[1]
-        values -= _kept_cache() * (len(stack) - (variant.slot == "attention"))
-        counted = variant.kv_values_per_token(spec, _shape(variant))
-        must(counted == values, variant.kind, f"{spec.label} counts {counted} cached values a token, it keeps {values}")
+        for length in (2, LENGTH):
+            cache = DynamicCache(config=model.config)
+            with torch.no_grad():
+                model(small_tokens()["heldback"][:1, :length], past_key_values=cache, use_cache=True)
+            values = sum(_values(cache, layer) for layer in range(len(stack)))
+            values -= length * _kept_cache() * (len(stack) - (variant.slot == "attention"))
+            counted = variant.cached_values(spec, _shape(variant), length)
+            what = f"{spec.label} counts {counted} cached values of {length} tokens"
+            must(counted == values, variant.kind, f"{what}, it keeps {values}")
 
 
 def variant_has_operations_with_sizes(variant: BlockVariant) -> None:
@@ -243,9 +244,11 @@ def _real_parameters(stack: LayerStack, variant: BlockVariant) -> int:
 
 
 def _values(cache_of_model: object, layer: int) -> int:
-    """How many numbers a layer of the cache holds."""
+    """How many numbers a layer of the cache holds: keys, values and states."""
     held = cache_of_model.layers[layer]  # type: ignore[attr-defined]
     tensors = [getattr(held, name, None) for name in ("keys", "values")]
+    for states in ("conv_states", "recurrent_states"):
+        tensors += getattr(held, states, {}).values()
     return sum(tensor.numel() for tensor in tensors if tensor is not None)
 
 

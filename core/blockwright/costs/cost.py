@@ -17,7 +17,8 @@ class BlockCost:
 
     `prefill_ms` is one prompt alone, `decode_ms` one step of the whole batch. `…_waits_ms` is the part of those that is
     latency (kernels' fixed times, all-reduces), which parallel branches share. `source` tells where most of the
-    time comes from.
+    time comes from. `kv_bytes_per_token` is the cache of a whole sequence of the scenario by its tokens, so that what
+    keeps only a window of them, or a state, counts as such.
     """
 
     parameters: int

@@ -92,11 +92,10 @@ class CostModel:
     def block(self, variant: PlacedVariant, scenario: Scenario) -> BlockCost:
         """One variant of one sub-block, the norm before it included."""
         if variant.parameters == 0:
-            return self._cost(variant, 0, 0, scenario)
+            return self._cost(variant, 0, scenario)
         norm = Norm(variant.shape.hidden_size)
         alone = variant.parameters - norm.parameters
-        cost = self._cost(variant, alone, variant.kv_values_per_token, scenario)
-        return added([self._cost(norm, norm.parameters, 0, scenario), cost])
+        return added([self._cost(norm, norm.parameters, scenario), self._cost(variant, alone, scenario)])
 
     def model(self, graph: BlockGraph, scenario: Scenario) -> ModelCost:
         """A whole model. Work adds up; of the latencies of parallel branches only the longest counts.
@@ -151,15 +150,15 @@ class CostModel:
         return self._times[operation]
 
     def _node_cost(self, node: Node, scenario: Scenario) -> BlockCost:
-        return self._cost(part_of(node), node.params, node.kv_values_per_token, scenario)
+        return self._cost(part_of(node), node.params, scenario)
 
-    def _cost(self, part: Part, parameters: int, kv_values: int, scenario: Scenario) -> BlockCost:
+    def _cost(self, part: Part, parameters: int, scenario: Scenario) -> BlockCost:
         """Matrices are split among the GPUs, norms are not; KV heads that are fewer than the GPUs are there on each."""
         gpus = scenario.tensor_parallel
         outside = isinstance(part, Embedding | Head)
         precision = ACTIVATIONS[scenario.weights] if outside or isinstance(part, Norm) else scenario.weights
         copies = 1 if isinstance(part, Norm) else gpus
-        kv_bytes = kv_values * BYTES[scenario.kv] * _kv_share(part, gpus)
+        kv_bytes = _cached_per_token(part, scenario) * BYTES[scenario.kv] * _kv_share(part, gpus)
         prefill, decode = self.time(part, scenario.prefill), self.time(part, scenario.decode)
         weight_bytes = parameters * BYTES[precision] / copies
         if prefill is None or decode is None:
@@ -168,6 +167,14 @@ class CostModel:
         return BlockCost(
             parameters, weight_bytes, kv_bytes, prefill.ms, decode.ms, prefill.waits_ms, decode.waits_ms, source
         )
+
+
+def _cached_per_token(part: Part, scenario: Scenario) -> float:
+    """Values in the cache at the end of a sequence, by its tokens."""
+    if not isinstance(part, PlacedVariant):
+        return 0.0
+    tokens = scenario.input_tokens + scenario.output_tokens
+    return part.cached_values(tokens) / tokens
 
 
 def part_of(node: Node) -> Part:

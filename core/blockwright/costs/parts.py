@@ -37,6 +37,10 @@ class PlacedVariant:
     def kv_values_per_token(self) -> int:
         return self.variant.kv_values_per_token(self.spec, self.shape)
 
+    def cached_values(self, tokens: int) -> int:
+        """Of a sequence of so many tokens."""
+        return self.variant.cached_values(self.spec, self.shape, tokens)
+
     def operations(self, work: Work) -> tuple[Operation, ...]:
         return tuple(self.variant.operations(self.spec, self.shape, work))
 

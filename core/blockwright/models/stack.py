@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -68,10 +68,13 @@ class LayerStack:
         )
         return cos, sin
 
-    def attention_arguments(self, length: int) -> dict[str, object]:
-        """What a layer's attention needs beside the stream: positions, and a mask for each sliding window (or None)."""
-        windows = {self.config.layer(index).sliding_window for index in range(len(self))}
-        masks = {window: self._mask(window, length) for window in windows}
+    def attention_arguments(self, length: int, windows: Iterable[int | None] = ()) -> dict[str, object]:
+        """What a layer's attention needs beside the stream: positions, and a mask for each sliding window (or None).
+
+        `windows`: others than those of the stack's own layers, for variants that stand in their place.
+        """
+        every = {self.config.layer(index).sliding_window for index in range(len(self))} | set(windows)
+        masks = {window: self._mask(window, length) for window in every}
         return {"position_embeddings": self.positions(length), "attention_mask": masks}
 
     def _mask(self, window: int | None, length: int) -> Tensor | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from blockwright.building.regression import ridge
+from blockwright.building.outputs import refitted_output
 from blockwright.child.modeling_blockwright import Attention
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def merged_and_refitted(heads: int, context: SubBlockContext) -> dict[str, Tenso
         for part in ("weight", "bias"):
             if f"{name}.{part}" in weights:
                 weights[f"{name}.{part}"] = _pooled(weights[f"{name}.{part}"], heads, context.shape.head_dim)
-    weights["o_proj.weight"] = _refitted_output(_attention(heads, weights, context), context)
+    weights["o_proj.weight"] = refitted_output(_attention(heads, weights, context), context)
     return weights
 
 
@@ -41,18 +41,3 @@ def _attention(heads: int, weights: dict[str, Tensor], context: SubBlockContext)
         attention = Attention(config, context.sub_block.layer)
     attention.load_state_dict(weights, assign=True)
     return attention.eval().requires_grad_(False)
-
-
-def _refitted_output(merged: Attention, context: SubBlockContext) -> Tensor:
-    """o_proj (hidden, heads × head_dim) by ridge from merged features to the parent's output, towards its own."""
-    parent = context.module
-    assert isinstance(parent, Attention)
-    own = context.weights["o_proj.weight"].double().T
-    moment = torch.zeros(len(own), len(own), dtype=torch.float64)
-    across = torch.zeros_like(moment)
-    for normed in context.batches():
-        features = merged.features(normed, **context.attention_arguments).flatten(0, -2)
-        wanted = parent.features(normed, **context.attention_arguments).flatten(0, -2)
-        moment += features.T @ features
-        across += features.T @ wanted
-    return ridge(moment, across @ own, context.settings.ridge, towards=own).T.float()

@@ -126,6 +126,8 @@ def _trainable(layer: DecoderLayer, slot: Slot) -> Iterable[str]:
 
 def _is_the_parents(theirs: DecoderLayer, ours: DecoderLayer, slot: Slot) -> bool:
     modules = _module(theirs, slot), _module(ours, slot)
+    if slot == "attention" and theirs.config.sliding_window != ours.config.sliding_window:
+        return False
     if type(modules[0]) is not type(modules[1]) or modules[0] is None or modules[1] is None:
         return False
     first, second = (module.state_dict() for module in modules if module is not None)
