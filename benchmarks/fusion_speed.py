@@ -69,7 +69,7 @@ def _prefill(model: Model) -> float:
 
 def _decode(model: Model) -> float:
     """The first token comes out of the prompt, and is not timed."""
-    replies = stream(model, tuple(range(PROMPT)), Decoding(max_tokens=TOKENS + 1, temperature=0.0), frozenset())  # type: ignore[arg-type]
+    replies = stream(model, list(range(PROMPT)), Decoding(max_tokens=TOKENS + 1, temperature=0.0), frozenset())  # type: ignore[arg-type]
     next(replies)
     start = time.perf_counter()
     for _ in replies:
