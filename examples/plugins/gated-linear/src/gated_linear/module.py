@@ -60,7 +60,7 @@ class GatedLinearAttention(nn.Module):
 
 
 def positive(x):
-    """Features above zero, twice as many: softmax over (x, -x) (Zhang et al., 2402.04347, equation 6)."""
+    """Features above zero, twice as many: softmax over (x, -x) (Zhang et al., 2402.04347)."""
     return torch.cat([x, -x], dim=-1).float().softmax(dim=-1)
 
 
