@@ -22,7 +22,7 @@ from blockwright.models.evaluation import Evaluation, evaluate
 RECIPE = Path(__file__).with_name("healing.yaml")
 TOKENS = {"80%": (25_000, 50_000), "60%": (25_000, 50_000)}
 BLOCKS = {"block-distill": {"tokens": 98304}}
-TRAINING: Mapping[str, object] = {"learning_rate": 3e-4, "batch_size": 4, "evaluate_every": 12, "checkpoint_every": 12}
+TRAINING: Mapping[str, object] = {"learning_rate": 5e-5, "batch_size": 4, "evaluate_every": 6, "checkpoint_every": 6}
 MIX_SHARE, MIX_TOKENS = "80%", 25_000
 MIXED = "KL + cosine"  # what `distill` takes unless it is told otherwise: trained for the first table
 MIXES = {
