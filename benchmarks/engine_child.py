@@ -36,7 +36,7 @@ PARENT, TIMED, COUNTED = "parent", "by llama.cpp's times", "by parameters"
 EQUAL, TRIES = 0.02, 3  # how near the speeds must be, and how often the count is set again
 HEALING: Mapping[str, object] = {
     "distill": {
-        "learning_rate": 3e-4,
+        "learning_rate": 5e-5,
         "batch_size": 4,
         "evaluate_every": 6,
         "checkpoint_every": 6,
