@@ -9,6 +9,7 @@ from pathlib import Path
 
 from blockwright.files import write_atomically
 from blockwright.report.dependency_map import joinings
+from blockwright.report.front import front_chart, front_of
 from blockwright.report.healing import channel_choice, healings, trained_variants
 from blockwright.report.heat_map import heat_maps
 from blockwright.report.reading import Record
@@ -61,8 +62,11 @@ def page_of(record: Record) -> str:
 def _values(record: Record) -> Mapping[str, object]:
     """What the template shows, by the name it has there."""
     chosen = record.search.solution.variants if record.search else {}
+    front = front_of(record.costs, record.scores, chosen, record.evaluation)
     return {
         "record": record,
+        "front": front,
+        "front_chart": front_chart(front),
         "verdict": verdict(record),
         "strip": _strip(record, chosen),
         "breakdowns": breakdowns(record.costs, chosen, record.child_config) if record.costs and chosen else (),
