@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from blockwright.report.curves import CurveGroup, NamedCurve
-from blockwright.report.ticks import round_ticks
+from blockwright.report.ticks import lines_across, round_ticks
 from blockwright.stages import Curve
 
 COLOURS = 5  # the page's classes c0 to c4
@@ -53,10 +53,7 @@ def curves_chart(group: CurveGroup) -> Markup:
 
 
 def _grid(unit: str, axes: _Axes) -> Iterator[Markup]:
-    for value in round_ticks(axes.least, axes.greatest):
-        y = axes.y(value)
-        yield Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(_LEFT, y, _WIDTH - _RIGHT)
-        yield Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:g}</text>').format(_LEFT - 8, y + 4, round(value, 12))
+    yield from lines_across(axes.least, axes.greatest, axes.y, _LEFT, _WIDTH - _RIGHT)
     for step in _step_ticks(axes):
         text = Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{:,}</text>')
         yield text.format(axes.x(step), _HEIGHT - _BOTTOM + 16, step)

@@ -15,12 +15,13 @@ from markupsafe import Markup
 from blockwright.costs import Scenario
 from blockwright.report.reading import ScoreTable
 from blockwright.report.records import BlockPrice, Costs, Evaluation
-from blockwright.report.ticks import round_ticks
+from blockwright.report.ticks import lines_across, round_ticks
 
 _WIDTH, _HEIGHT = 640, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 10, 28  # pixels: margins
 _ROOM = 1.6  # how much higher than the highest mark the front is drawn
 
+SUMMED, MEASURED = "chosen, sum of scores", "chosen, measured on unseen text"  # the marks
 Point = tuple[float, float]  # cost (as a share of the parent's, or absolute), and loss in nats per token
 TITLES = {
     "params": "parameters",
@@ -50,18 +51,18 @@ def front_of(
     if costs is None or not chosen or any(name not in scores for name in chosen):
         return None
     resource = next((name for name in costs.limits if name in TITLES), "params")
-    main, tokens = costs.main, costs.main.scenario
+    main, scenario = costs.main, costs.main.scenario
     blocks = {
-        name: {label: (_size(price, resource, tokens), scores[name][label]) for label, price in prices.items()}
+        name: {label: (_size(price, resource, scenario), scores[name][label]) for label, price in prices.items()}
         for name, prices in main.blocks.items()
     }
-    fixed, whole = _size(main.fixed, resource, tokens), costs.parent.get(resource, 0.0)
+    fixed, whole = _size(main.fixed, resource, scenario), costs.parent.get(resource, 0.0)
     if whole <= 0:
         return None
     cost = (fixed + sum(blocks[name][label][0] for name, label in chosen.items())) / whole
-    marks = {"chosen, sum of scores": (cost, sum(blocks[name][label][1] for name, label in chosen.items()))}
+    marks = {SUMMED: (cost, sum(blocks[name][label][1] for name, label in chosen.items()))}
     if evaluation is not None:
-        marks["chosen, measured on unseen text"] = (cost, evaluation.built.kl_nats_per_token)
+        marks[MEASURED] = (cost, evaluation.built.kl_nats_per_token)
     corners = [((fixed + size) / whole, loss) for size, loss in walk([list(one.values()) for one in blocks.values()])]
     return Front(resource, tuple(corners), marks)
 
@@ -120,10 +121,7 @@ class _Axes:
 
 
 def _grid(axes: _Axes) -> Iterator[Markup]:
-    for value in round_ticks(0.0, axes.highest):
-        y = axes.y(value)
-        yield Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(_LEFT, y, _WIDTH - _RIGHT)
-        yield Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:g}</text>').format(_LEFT - 8, y + 4, round(value, 9))
+    yield from lines_across(0.0, axes.highest, axes.y, _LEFT, _WIDTH - _RIGHT)
     if axes.greatest > axes.least:
         for share in round_ticks(100 * axes.least, 100 * axes.greatest):
             x = axes.x(share / 100)
@@ -134,7 +132,7 @@ def _grid(axes: _Axes) -> Iterator[Markup]:
 
 def _mark(name: str, point: Point, axes: _Axes) -> Markup:
     cost, loss = point
-    kind = "promised" if "scores" in name else "kept"
+    kind = "promised" if name == SUMMED else "kept"
     words = f"{name}: {100 * cost:.1f} %, {loss:.4g} nats per token"
     return Markup('<g><title>{}</title><circle class="{}" cx="{:.1f}" cy="{:.1f}" r="5"/></g>').format(
         words, kind, axes.x(cost), axes.y(loss)

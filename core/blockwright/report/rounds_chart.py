@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from blockwright.report.records import SearchRound
-from blockwright.report.ticks import round_ticks
+from blockwright.report.ticks import lines_across
 
 _WIDTH, _HEIGHT = 640, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 10, 28  # pixels: margins
@@ -46,10 +46,7 @@ def rounds_chart(rounds: Sequence[SearchRound]) -> Markup:
 
 
 def _grid(axes: _Axes) -> Iterator[Markup]:
-    for value in round_ticks(axes.least, axes.greatest):
-        y = axes.y(value)
-        yield Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(_LEFT, y, _WIDTH - _RIGHT)
-        yield Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:g}</text>').format(_LEFT - 8, y + 4, round(value, 9))
+    yield from lines_across(axes.least, axes.greatest, axes.y, _LEFT, _WIDTH - _RIGHT)
     for number in range(axes.rounds):
         yield Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
             axes.x(number), _HEIGHT - 8, number
