@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from blockwright.building.library import Space, build_library
 from blockwright.construction import LibrarySettings
+from blockwright.costs import TableExceeded
 from blockwright.library import Library
 from blockwright.parent import Parent, open_parent
 from blockwright.plugins import Plugins
@@ -76,3 +80,22 @@ def library(
 ) -> Library:
     folder: Path = tmp_path_factory.mktemp("library")
     return build_library(parent, space, plugins.variants, tokens, SETTINGS, folder, seed=0)
+
+
+@pytest.fixture
+def run_with_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Path], dict[str, Any]]:
+    """Runs Python of a page in a folder that holds the parent and `gemm.csv`, and gives the names it leaves."""
+
+    def execute(code: str, parent: Path) -> dict[str, Any]:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "parent").symlink_to(parent)
+        rows = [(m, n, k, 5 + m * n * k / 1e8) for m in (1, 16, 256) for n in (1024, 4096) for k in (1024, 8192)]
+        lines = ["precision,m,n,k,latency_us", *(f"bf16,{m},{n},{k},{us}" for m, n, k, us in rows)]
+        (tmp_path / "gemm.csv").write_text("\n".join(lines))
+        names: dict[str, Any] = {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TableExceeded)  # the tiny parent is smaller than what is measured
+            exec(code, names)
+        return names
+
+    return execute

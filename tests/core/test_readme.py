@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from blockwright.costs import TableExceeded
 from blockwright.problem import Choice, Problem, SolverOptions
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -59,18 +59,12 @@ def test_the_plugin_is_a_solver() -> None:
     assert solution.costs == {"params": 16}
 
 
-def test_the_costs_come_out_as_it_says(parent_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "parent").symlink_to(parent_folder)
-    rows = [(m, n, k, 5 + m * n * k / 1e8) for m in (1, 16, 256) for n in (1024, 4096) for k in (1024, 8192)]
-    lines = ["precision,m,n,k,latency_us", *(f"bf16,{m},{n},{k},{us}" for m, n, k, us in rows)]
-    (tmp_path / "gemm.csv").write_text("\n".join(lines))
-    names: dict[str, object] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TableExceeded)  # the tiny parent is smaller than what is measured
-        exec(_blocks("python")[2], names)
-    assert names["half"].source in ("measured", "interpolated", "analytic")  # type: ignore[attr-defined]
-    assert names["whole"].max_batch > 64  # type: ignore[attr-defined]
+def test_the_costs_come_out_as_it_says(
+    parent_folder: Path, tmp_path: Path, run_with_measurements: Callable[[str, Path], dict[str, Any]]
+) -> None:
+    names = run_with_measurements(_blocks("python")[2], parent_folder)
+    assert names["half"].source in ("measured", "interpolated", "analytic")
+    assert names["whole"].max_batch > 64
     assert (tmp_path / "mine.yaml").is_file() and (tmp_path / "mine" / "gemm.parquet").is_file()
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from blockwright.costs import TableExceeded
 from blockwright.parent import Parent
 from blockwright.plugins import installed_plugins
 from blockwright.recipes.recipe import Recipe
@@ -68,16 +66,8 @@ def test_the_shown_search_space_is_one() -> None:
 
 
 def test_the_python_of_the_page_on_hardware_runs(
-    parent: Parent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parent: Parent, tmp_path: Path, run_with_measurements: Callable[[str, Path], dict[str, Any]]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "parent").symlink_to(parent.directory)
-    rows = [(m, n, k, 5 + m * n * k / 1e8) for m in (1, 16, 256) for n in (1024, 4096) for k in (1024, 8192)]
-    lines = ["precision,m,n,k,latency_us", *(f"bf16,{m},{n},{k},{us}" for m, n, k, us in rows)]
-    (tmp_path / "gemm.csv").write_text("\n".join(lines))
-    names: dict[str, Any] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TableExceeded)  # the tiny parent is smaller than what is measured
-        exec("\n".join(_blocks(DOCS / "how-to" / "hardware.md", "python")), names)
+    names = run_with_measurements("\n".join(_blocks(DOCS / "how-to" / "hardware.md", "python")), parent.directory)
     assert (tmp_path / "mine.yaml").is_file()
     assert names["whole"].tpot_ms > 0
