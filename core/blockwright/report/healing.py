@@ -13,6 +13,7 @@ from blockwright.report.curves import CurveGroup, curve_groups
 from blockwright.report.curves_chart import curves_chart
 from blockwright.report.reading import DecisionTable
 from blockwright.report.records import StageOutcome
+from blockwright.report.toggle_chart import ToggleLine, toggle_chart, toggle_lines
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,10 @@ class Healing:
 
     @property
     def figures(self) -> Mapping[str, float]:
-        """`before` first and `after` last, whatever order the file has."""
+        """`before` first and `after` last, whatever order the file has; without those that `toggle` has."""
         place = {"before": -1, "after": 1}
-        names = sorted(self.outcome.figures, key=lambda name: (place.get(name, 0), name))
+        told = [name for name in self.outcome.figures if name not in self._drawn]
+        names = sorted(told, key=lambda name: (place.get(name, 0), name))
         return {name: self.outcome.figures[name] for name in names}
 
     @property
@@ -35,6 +37,19 @@ class Healing:
         """From `before` to `after`, as a share of `before`; None where the stage has no such figures."""
         before, after = self.outcome.figures.get("before"), self.outcome.figures.get("after")
         return after / before - 1 if before and after is not None else None
+
+    @cached_property
+    def toggle(self) -> tuple[ToggleLine, ...]:
+        """What was measured with thinking on and off, before and after; empty for a stage that does not."""
+        return toggle_lines(self.outcome.figures)
+
+    @property
+    def _drawn(self) -> set[str]:
+        return {name for line in self.toggle for name in line.names}
+
+    @cached_property
+    def toggle_chart(self) -> Markup:
+        return toggle_chart(self.toggle)
 
     @cached_property
     def charts(self) -> tuple[tuple[CurveGroup, Markup], ...]:

@@ -14,7 +14,7 @@ from blockwright.post_training.settings import PostTrainingOptions
 from blockwright.post_training.templates import DefaultMode
 from blockwright.post_training.thinking import MODES
 from blockwright.post_training.worked import WORKED
-from blockwright.stages import Stage, StageContext, StageResult
+from blockwright.stages import ShownReply, Stage, StageContext, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from blockwright.post_training.questions import Question
     from blockwright.post_training.templates import ChatTemplate
 
+SHOWN = 3  # held-out questions whose replies the report shows
 CURVES = {"loss": "loss (nats per token)", "mean_token_accuracy": "tokens guessed right (share)"}
 
 
@@ -95,7 +96,8 @@ class ReasoningSftStage(Stage):
         outcome = run_job(self._job(context), options.launcher)
         after = self._answers(context, outcome.child, "answers-after.json", template, heldout)
         notes = _notes(left_out, options.sequence_length, after)
-        return StageResult(outcome.child, _figures(before, after, outcome), tuple(notes), outcome.curves(CURVES))
+        figures, shown = _figures(before, after, outcome), tuple(_shown(before, after))
+        return StageResult(outcome.child, figures, tuple(notes), outcome.curves(CURVES), shown)
 
     @property
     def _options(self) -> ReasoningSftOptions:
@@ -137,6 +139,14 @@ def _figures(before: Answers, after: Answers, outcome: TrlOutcome) -> Mapping[st
             figures[f"accuracy with {mode}, before"] = before.accuracy(mode)
             figures[f"accuracy with {mode}, after"] = after.accuracy(mode)
     return figures
+
+
+def _shown(before: Answers, after: Answers) -> Iterator[ShownReply]:
+    """The first held-out questions, before and after, in each mode."""
+    for mode in MODES:
+        for earlier, later in list(zip(before.of(mode), after.of(mode), strict=True))[:SHOWN]:
+            yield ShownReply(f"before, thinking {mode}", earlier.question, earlier.reply)
+            yield ShownReply(f"after, thinking {mode}", later.question, later.reply)
 
 
 def _notes(left_out: int, longest: int, after: Answers) -> Iterator[str]:

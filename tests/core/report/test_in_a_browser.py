@@ -66,17 +66,34 @@ def report(finished: Path) -> Path:
     return finished / "report" / "index.html"
 
 
-def test_the_report_is_silent_and_every_figure_is_drawn(report: Path, tmp_path: Path) -> None:
-    seen = opened(report, tmp_path, 1040)
+def assert_all_is_drawn(seen: Seen, report: Path) -> None:
     assert seen.console == []
     assert len(seen.told["figures"]) == report.read_text().count("<svg") > 0
     for figure in seen.told["figures"]:
         assert min(figure) > 0, "width, height and parts of a figure"
     assert seen.told["bars"] > 0
+
+
+def test_the_report_is_silent_and_every_figure_is_drawn(report: Path, tmp_path: Path) -> None:
+    seen = opened(report, tmp_path, 1040)
+    assert_all_is_drawn(seen, report)
     assert {"The child, layer by layer", "Where the size is", "Predicted and realised"} <= set(seen.told["headings"])
 
 
-def test_a_phone_scrolls_only_downwards(report: Path, tmp_path: Path) -> None:
+def test_toggle_rewards_and_replies_of_both_modes_are_drawn(thinking: Path, tmp_path: Path) -> None:
+    page = thinking / "report" / "index.html"
+    assert_all_is_drawn(opened(page, tmp_path, 1040), page)
+    text = page.read_text()
+    assert text.count('<svg class="rounds toggle"') == 2, "reasoning-sft and grpo"
+    assert "reward over 2 steps" in text
+    for told in ("before, thinking on", "after, thinking off", "step 2, thinking on", "step 2, thinking off"):
+        assert f'<th scope="row">{told}</th>' in text
+    assert "Thinking on, " in text and "Thinking off, " in text, "samples of the evaluation"
+
+
+@pytest.mark.parametrize("kind", ["finished", "thinking"])
+def test_a_phone_scrolls_only_downwards(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    report = request.getfixturevalue(kind) / "report" / "index.html"
     seen = opened(report, tmp_path, 390)
     assert seen.console == []
     assert 300 < seen.told["width"] <= 390
