@@ -20,7 +20,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from blockwright.files import sha256_of
-from blockwright.running.integrity import DONE
+from blockwright.seals import DONE
 
 RECIPE = """\
 name: tiny
@@ -241,9 +241,7 @@ class Uninterrupted:
 
 
 @pytest.fixture(scope="session")
-def uninterrupted(
-    make_pipeline: Callable[[Path], Pipeline], tmp_path_factory: pytest.TempPathFactory
-) -> Uninterrupted:
+def uninterrupted(make_pipeline: Callable[[Path], Pipeline], tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
     from datetime import datetime
 
     whole = make_pipeline(tmp_path_factory.mktemp("uninterrupted"))

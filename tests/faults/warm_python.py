@@ -1,8 +1,9 @@
-"""A Python that has imported everything: for each line on its standard input it starts a process of `python -m blockwright`.
+"""A Python that has imported everything: for each line of its input it starts a process of `python -m blockwright`.
 
 A line is JSON: `arguments`, `output` (a file), and what the process is to suffer: `file_bytes` (RLIMIT_FSIZE),
-`memory_bytes` (RLIMIT_AS, beyond what it has at its start), `user` (a uid to become). It answers with the process id, and to `{"wait": pid}` with how the
-process ended: its exit code, or the negative number of its signal. Forking saves the seconds that imports take.
+`memory_bytes` (RLIMIT_AS, beyond what it has at its start), `user` (a uid to become). It answers with the process id,
+and to `{"wait": pid}` with how the process ended: its exit code, or the negative number of its signal. Forking saves
+the seconds that imports take.
 """
 
 import importlib
@@ -12,6 +13,7 @@ import resource
 import runpy
 import signal
 import sys
+from pathlib import Path
 
 IMPORTS = (
     "blockwright.cli", "blockwright.api", "blockwright.running.pipeline", "blockwright.training.distillation",
@@ -22,7 +24,7 @@ IMPORTS = (
 
 def become(order):
     """The forked process: its limits, its output, then the command line."""
-    with open(order["output"], "ab") as output:
+    with Path(order["output"]).open("ab") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -44,26 +46,30 @@ def limit(what, amount):
 
 def taken_bytes():
     """Of address space, by this process now."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def answer(what):
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
 
 
 def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in IMPORTS:
         importlib.import_module(name)
-    print("ready", flush=True)
+    answer("ready")
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:
             _, status = os.waitpid(order["wait"], 0)
-            print(os.waitstatus_to_exitcode(status), flush=True)
+            answer(os.waitstatus_to_exitcode(status))
             continue
         started = os.fork()
         if not started:
             become(order)
             return
-        print(started, flush=True)
+        answer(started)
 
 
 if __name__ == "__main__":

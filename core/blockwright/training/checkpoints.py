@@ -17,6 +17,7 @@ from torch.distributed.checkpoint.state_dict_saver import save
 from torch.optim import Optimizer
 
 from blockwright.files import write_json
+from blockwright.seals import seal
 from blockwright.training.processes import Processes
 
 LATEST = "latest.json"
@@ -48,6 +49,7 @@ class Checkpoints:
         with _without_a_warning():
             save(_state(model, optimizer), checkpoint_id=place, no_dist=self.processes.mesh is None)
         if self.processes.is_first:
+            seal(place)
             write_json(self.folder / LATEST, {"step": step})
             self._remove_old(step)
         self.processes.wait_for_all()

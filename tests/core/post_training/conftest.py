@@ -26,7 +26,6 @@ MakeJob = Callable[..., TrlJob]
 HERE = Path(__file__).parent
 
 
-
 @pytest.fixture(autouse=True)
 def importable_rewards(monkeypatch: pytest.MonkeyPatch) -> None:
     """`letters_for_tests`, here and in processes that a test starts."""
