@@ -41,7 +41,8 @@ def seal(path: Path, place: Path | None = None, grows: bool = False) -> None:
 def broken_seals(step: Path) -> tuple[str, ...]:
     """Files of a step at work that are none of what was sealed under their names; those that are gone are left out.
 
-    A kill can come between a seal and its file, so that the one before still stands for it.
+    A kill can come between a seal and its file, so that the one before still stands for it; of what grows, where each
+    seal is of more, or of less of the same, the last must hold.
     """
     return tuple(name for name, seals in _read(step / SEALS).items() if not _holds(step / name, seals))
 
@@ -52,7 +53,7 @@ def _holds(path: Path, seals: list[Seal]) -> bool:
     if not path.is_file():
         return not path.exists()
     size, digests = path.stat().st_size, dict[int, str]()
-    for length, digest, grows in reversed(seals):
+    for length, digest, grows in seals[-1:] if seals[-1][2] else reversed(seals):
         if size == length or (grows and size > length):
             digests[length] = digests.get(length) or _digest(path, length)
             if digests[length] == digest:

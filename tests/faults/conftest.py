@@ -54,7 +54,7 @@ STEPS = (
 PROMISED = ("solution.json", "scores.json", "costs.json", "evaluation.json", "stage.json", "answers-after.json")
 WARM = Path(__file__).with_name("warm_python.py")
 PATIENCE_S = 300
-MEANS_WELL = 0o755
+READABLE = 0o755
 
 
 @dataclass(frozen=True)
@@ -210,8 +210,6 @@ def materials(
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(parent)
     chat_tokenizer.save_pretrained(parent)
-    for folder in (parent, text_folder, *parent.parents[:3], text_folder.parent):
-        folder.chmod(folder.stat().st_mode | MEANS_WELL)  # for processes of another user
     return {"parent": parent, "text": text_folder}
 
 
@@ -219,6 +217,8 @@ def materials(
 def make_pipeline(materials: dict[str, Path], warm_python: WarmPython) -> Callable[[Path], Pipeline]:
     def make(folder: Path) -> Pipeline:
         folder.mkdir(parents=True, exist_ok=True)
+        for place in (folder, *folder.parents[:2], *materials.values()):
+            place.chmod(place.stat().st_mode | READABLE)  # for processes of another user
         recipe = folder / "recipe.yaml"
         recipe.write_text(RECIPE.format(**materials, runs=folder / "runs"))
         return Pipeline(recipe, warm_python)

@@ -124,6 +124,18 @@ def test_of_a_file_that_grows_the_sealed_rows_are_held_to_and_those_after_are_no
         assert (not broken_seals(folder)) is whole
 
 
+def test_a_grown_file_that_was_cut_back_to_an_older_seal_is_damaged(tmp_path: Path) -> None:
+    def work(folder: Path) -> None:
+        for rows in ("1,0.5\n", "1,0.5\n2,0.4\n"):
+            (folder / "losses.csv").write_text(rows)
+            seal(folder / "losses.csv", grows=True)
+
+    folder = killed(RunDirectory(tmp_path), work)
+    assert not broken_seals(folder)
+    (folder / "losses.csv").write_text("1,0.5\n")
+    assert broken_seals(folder) == ("losses.csv",)
+
+
 def test_a_cut_line_of_the_seals_says_nothing_and_the_others_still_hold(tmp_path: Path) -> None:
     folder = killed(RunDirectory(tmp_path), write_two)
     lines = (folder / SEALS).read_text()
