@@ -218,7 +218,9 @@ def make_pipeline(materials: dict[str, Path], warm_python: WarmPython) -> Callab
     def make(folder: Path) -> Pipeline:
         folder.mkdir(parents=True, exist_ok=True)
         for place in (folder, *folder.parents[:2], *materials.values()):
-            place.chmod(place.stat().st_mode | READABLE)  # for processes of another user
+            place.chmod(READABLE)  # by processes of another user
+        for file in materials["parent"].iterdir():
+            file.chmod(READABLE)
         recipe = folder / "recipe.yaml"
         recipe.write_text(RECIPE.format(**materials, runs=folder / "runs"))
         return Pipeline(recipe, warm_python)

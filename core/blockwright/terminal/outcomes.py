@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -39,20 +40,23 @@ def reported(debug: bool = False, resumes: bool = False) -> Iterator[None]:
 
 @contextmanager
 def _termination_raised() -> Iterator[None]:
-    """Signals reach the main thread alone; once is enough, a second SIGTERM ends the process as ever."""
+    """Signals reach the main thread alone; a second SIGTERM ends the process as ever, and so does one in a fork of it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _raise_terminated)
+    own = os.getpid()
+
+    def end(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() == own:
+            raise Terminated
+        os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _raise_terminated(number: int, frame: object) -> None:
-    signal.signal(number, signal.SIG_DFL)
-    raise Terminated
 
 
 def _end(message: str, code: int, debug: bool = False) -> None:
