@@ -1,11 +1,11 @@
-"""A tiny parent with a whole library, built once for all tests of the numeric engine."""
+"""A tiny parent with a whole library, built once for all tests of the numeric engine; texts and tokenizers."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -18,6 +18,16 @@ from blockwright.parent import Parent, open_parent
 from blockwright.plugins import Plugins
 from blockwright.variants import VariantSpec
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+SPECIAL = ["<unk>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|eot_id|>", "<|endoftext|>"]
+SMOLLM2 = """{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system
+You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>
+' }}{% endif %}{{'<|im_start|>' + message['role'] + '
+' + message['content'] + '<|im_end|>' + '
+'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant
+' }}{% endif %}"""
 SETTINGS = LibrarySettings(gradient_tokens=512, channels_at_once=4)
 
 
@@ -99,3 +109,52 @@ def run_with_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         return names
 
     return execute
+
+
+@pytest.fixture(scope="session")
+def words() -> list[str]:
+    return [f"w{number}" for number in range(60)]
+
+
+@pytest.fixture(scope="session")
+def text_folder(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seeded random words: `learn.txt` and `judge.txt`, each enough for its sets."""
+    import random
+
+    folder = tmp_path_factory.mktemp("text")
+    for seed, name in enumerate(("learn.txt", "judge.txt")):
+        draw = random.Random(seed)
+        (folder / name).write_text("\n\n".join(" ".join(draw.choices(words, k=80)) for _ in range(80)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer_of_bytes() -> Callable[..., PreTrainedTokenizerFast]:
+    """Makes a tokenizer of one token a byte behind the special ones, whose roles are named."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    def make(special: list[str], **roles: str) -> PreTrainedTokenizerFast:
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        vocabulary = {token: index for index, token in enumerate([*special, *alphabet])}
+        made = Tokenizer(models.BPE(vocabulary, []))
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = decoders.ByteLevel()
+        made.add_special_tokens(special)
+        return PreTrainedTokenizerFast(tokenizer_object=made, **roles)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_chat_tokenizer(
+    tokenizer_of_bytes: Callable[..., PreTrainedTokenizerFast],
+) -> Callable[[], PreTrainedTokenizerFast]:
+    """One of bytes with SmolLM2's chat template."""
+
+    def make() -> PreTrainedTokenizerFast:
+        made = tokenizer_of_bytes(SPECIAL, unk_token="<unk>", bos_token="<|begin_of_text|>", eos_token="<|im_end|>")
+        made.chat_template = SMOLLM2
+        return made
+
+    return make

@@ -14,7 +14,7 @@ from blockwright.graph.block_graph import BlockGraph
 from blockwright.problem import Solution
 from blockwright.running.directory import RunDirectory
 from blockwright.running.files import SOLVE, TASKS, RunFiles
-from blockwright.running.integrity import DONE
+from blockwright.seals import DONE
 
 Limits = Mapping[str, object]  # by resource, as a recipe writes them: {"params": "70%"}
 

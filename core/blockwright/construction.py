@@ -15,6 +15,7 @@ from blockwright.child.modeling_blockwright import DecoderLayer
 from blockwright.healing.block_distillation.lessons import Examples
 from blockwright.healing.block_distillation.settings import BlockDistillSettings
 from blockwright.models.stack import LayerStack
+from blockwright.soundness import refuse_activations
 from blockwright.variants import (
     MODULE_NAMES,
     NORM_NAMES,
@@ -61,6 +62,11 @@ class Statistics:
     @property
     def input_to_output(self) -> InputMoments:
         return InputMoments(self._inputs, self._cross)
+
+    @property
+    def moments(self) -> tuple[Tensor, Tensor, Tensor]:
+        """All of them: of the inputs, of these with the outputs, of the features."""
+        return self._inputs, self._cross, self.features
 
     def add(self, normed: Tensor, features: Tensor, outputs: Tensor) -> None:
         """One batch: normed inputs and outputs (…, hidden), features before the output projection (…, width)."""
@@ -174,6 +180,7 @@ class SubBlockContext:
                     next(kept).copy_(outputs)
                 if advance:
                     stream += outputs
+        refuse_activations("activations", self.sub_block, *statistics.moments)
         return statistics
 
     def _normed(self, stream: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable, Sequence
 
 
@@ -39,3 +41,25 @@ def is_out_of_memory(error: BaseException) -> bool:
     said = str(error)
     torch_said = isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
     return isinstance(error, MemoryError) or torch_said
+
+
+OUT_OF_ROOM = "make room, and the same command goes on from here"
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_SAID_OF_NO_ROOM = (*(os.strerror(number) for number in _NO_ROOM), "PytorchStreamWriter failed", "file write failed")
+
+
+def is_out_of_room(error: BaseException | None) -> bool:
+    """A full disk, quota or file, which safetensors and torch word themselves, and others raise in its wake."""
+    if error is None:
+        return False
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _NO_ROOM
+    said = str(error)
+    return any(words in said for words in _SAID_OF_NO_ROOM) or is_out_of_room(error.__cause__ or error.__context__)
+
+
+def hint_for(error: BaseException) -> str:
+    """What to do, behind what an error says; nothing where that is not known."""
+    if is_out_of_room(error):
+        return f"; {OUT_OF_ROOM}"
+    return f"; {OUT_OF_MEMORY}" if is_out_of_memory(error) else ""

@@ -10,17 +10,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from blockwright.seals import seal
+
 LICENCE_FILES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*", "USE_POLICY*")  # must go where the weights go
 
 
 @contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to; it takes the real name when the block ends well, else it goes."""
+def write_atomically(path: Path, grows: bool = False) -> Iterator[Path]:
+    """Gives a path beside `path` to write to; it takes the real name when the block ends well, else it goes.
+
+    In the folder of a step at work it is sealed; what `grows` may have more written behind it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield beside
         _flush(beside)
+        seal(beside, path, grows)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -38,9 +44,17 @@ def write_directory_atomically(directory: Path) -> Iterator[Path]:
     beside.mkdir()
     try:
         yield beside
+        seal(beside, directory)
         beside.rename(directory)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def claim(path: Path) -> None:
+    """Takes the disk that a mapped file will fill: OSError now where it is full, in place of a dead process later."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def write_json(path: Path, data: object) -> None:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 RECIPE = """\
 name: tiny
@@ -35,11 +31,10 @@ stages:
   - refit
 runs: {runs}
 """
-WORDS = [f"w{number}" for number in range(60)]
 
 
 @pytest.fixture(scope="session")
-def parent_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def parent_folder(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A seeded Llama of four layers with a tokenizer of 64 words."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
@@ -52,25 +47,13 @@ def parent_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_key_value_heads=2, max_position_embeddings=64, initializer_range=0.2, tie_word_embeddings=True,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
-    vocabulary = {word: index for index, word in enumerate(["<unk>", "<s>", "</s>", "<pad>", *WORDS])}
+    vocabulary = {word: index for index, word in enumerate(["<unk>", "<s>", "</s>", "<pad>", *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<pad>"
     )
     wrapped.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seeded random words: `learn.txt` and `judge.txt`, each enough for its sets."""
-    import random
-
-    folder = tmp_path_factory.mktemp("text")
-    for seed, name in enumerate(("learn.txt", "judge.txt")):
-        draw = random.Random(seed)
-        (folder / name).write_text("\n\n".join(" ".join(draw.choices(WORDS, k=80)) for _ in range(80)))
     return folder
 
 
@@ -102,21 +85,3 @@ def change(recipe: Path) -> Callable[[str, str], Path]:
         return recipe
 
     return replace
-
-
-@pytest.fixture(scope="session")
-def tokenizer_of_bytes() -> Callable[..., PreTrainedTokenizerFast]:
-    """Makes a tokenizer of one token a byte behind the special ones, whose roles are named."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    def make(special: list[str], **roles: str) -> PreTrainedTokenizerFast:
-        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-        vocabulary = {token: index for index, token in enumerate([*special, *alphabet])}
-        made = Tokenizer(models.BPE(vocabulary, []))
-        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        made.decoder = decoders.ByteLevel()
-        made.add_special_tokens(special)
-        return PreTrainedTokenizerFast(tokenizer_object=made, **roles)
-
-    return make

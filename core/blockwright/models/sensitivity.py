@@ -11,6 +11,7 @@ from torch import Tensor
 from blockwright.child.modeling_blockwright import DecoderLayer
 from blockwright.models.divergence import ROWS_AT_ONCE
 from blockwright.models.stack import Head, LayerStack
+from blockwright.soundness import refuse_activations
 from blockwright.variants import SubBlock
 
 HeadGradient = Callable[[Tensor], Tensor]
@@ -49,6 +50,7 @@ def walk_back(stack: LayerStack, tokens: Tensor, head_gradient: HeadGradient) ->
     arguments = stack.attention_arguments(tokens.shape[1])
     for index in reversed(range(len(stack))):
         gradients = _layer_gradients(index, stack.layer(index), streams.pop(), gradient, arguments)
+        refuse_activations("gradients", f"layer {index}", gradients[0].at_attention, gradients[1])
         yield gradients[0]
         gradient = gradients[1]
 
@@ -61,6 +63,7 @@ def streams_between_layers(stack: LayerStack, tokens: Tensor) -> list[Tensor]:
         for index in range(len(stack)):
             layer = stack.layer(index)
             streams.append(torch.cat([layer(part, **arguments) for part in streams[-1].split(_SEQUENCES_AT_ONCE)]))
+            refuse_activations("activations", f"layer {index}", streams[-1])
     return streams
 
 

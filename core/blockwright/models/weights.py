@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from blockwright.errors import UserError
+from blockwright.soundness import refuse_weights
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +18,7 @@ class WeightSource(Protocol):
     """Tensors by their names in an HF checkpoint (`model.layers.3.mlp.down_proj.weight`)."""
 
     def read(self, name: str) -> torch.Tensor:
-        """One tensor; KeyError when there is none of that name."""
+        """One tensor; KeyError when there is none of that name, UserError where it is not finite."""
         ...
 
     def names(self) -> Iterable[str]: ...
@@ -29,6 +30,7 @@ class SafetensorsSource:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._file_of = _files_by_tensor(directory)
+        self._sound: set[str] = set()  # tensors that were looked at once, and are finite
 
     def names(self) -> Iterable[str]:
         return self._file_of.keys()
@@ -36,9 +38,13 @@ class SafetensorsSource:
     def read(self, name: str) -> torch.Tensor:
         from safetensors import safe_open
 
-        with safe_open(self.directory / self._file_of[name], framework="pt") as file:
+        path = self.directory / self._file_of[name]
+        with safe_open(path, framework="pt") as file:
             tensor: torch.Tensor = file.get_tensor(name)
-            return tensor
+        if name not in self._sound:
+            refuse_weights(name, tensor, path)
+            self._sound.add(name)
+        return tensor
 
     def shape(self, name: str) -> tuple[int, ...]:
         """From the file's header alone; KeyError when there is no tensor of that name."""

@@ -162,7 +162,7 @@ def _cut_samples(job: TrlJob) -> None:
     newest = newest_checkpoint(job.checkpoints)
     done = 0 if newest is None else int(newest.name.rpartition("-")[2])
     kept = [line for line in path.read_text().splitlines() if _step_of(line) <= done]
-    with write_atomically(path) as beside:
+    with write_atomically(path, grows=True) as beside:
         beside.write_text("".join(line + "\n" for line in kept))
 
 

@@ -132,5 +132,5 @@ def _read(kept: Path, prompts: Sequence[Prompt]) -> Iterator[Replies]:
 def _rewrite(kept: Path, found: Sequence[Replies]) -> None:
     from blockwright.files import write_atomically
 
-    with write_atomically(kept) as beside:
+    with write_atomically(kept, grows=True) as beside:
         beside.write_text("".join(replies.model_dump_json() + "\n" for replies in found))

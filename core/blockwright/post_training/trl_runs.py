@@ -18,6 +18,7 @@ from blockwright.models.quiet import quiet_transformers
 from blockwright.post_training.job import OUTCOME, TrlJob, TrlOutcome
 from blockwright.post_training.models import uses_bf16
 from blockwright.post_training.saving import is_first_process, save_trained
+from blockwright.seals import seal
 
 if TYPE_CHECKING:
     from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
@@ -154,7 +155,9 @@ class _Progress(TrainerCallback):
         if not state.is_world_process_zero:
             return
         folder = Path(str(args.output_dir))
-        (folder / f"checkpoint-{state.global_step}" / WHOLE).touch()
+        written = folder / f"checkpoint-{state.global_step}"
+        seal(written)
+        (written / WHOLE).touch()
         for place in sorted(_checkpoints(folder), key=_step)[: -self.keep]:
             shutil.rmtree(place)
         emit("checkpoint_saved", step=state.global_step)

@@ -15,7 +15,8 @@ from pathlib import Path
 from blockwright.errors import UserError
 from blockwright.events import emit
 from blockwright.files import read_record, write_json
-from blockwright.running.integrity import DONE, STARTED, checksums, damaged
+from blockwright.running.integrity import checksums, damaged
+from blockwright.seals import DONE, SEALS, STARTED, broken_seals
 
 LOCK = "lock"
 FEW = 5  # damaged files that are told by name
@@ -62,17 +63,25 @@ class RunDirectory:
         work(folder)
         seconds = round(time.perf_counter() - start, 3)
         write_json(folder / DONE, {"key": key, "seconds": seconds, "files": checksums(folder)})
+        (folder / SEALS).unlink(missing_ok=True)
         emit("step_finished", step=step, seconds=seconds)
 
     def _begin(self, step: str, key: str) -> Path:
         folder = self.folder(step)
         goes_on = read_record(folder / STARTED).get("key") == key and not (folder / DONE).exists()
-        if not goes_on:
+        if not goes_on or self._is_damaged(step):
             clear(folder)
         for left_by_a_kill in list(folder.rglob(".*.part")):
             remove(left_by_a_kill)
         write_json(folder / STARTED, {"key": key})
         return folder
+
+    def _is_damaged(self, step: str) -> bool:
+        """Whether what a killed run left is no more what it wrote; what depends on it cannot be told apart."""
+        found = broken_seals(self.folder(step))
+        if found:
+            emit("step_damaged", step=step, files=found[:FEW], damaged=len(found))
+        return bool(found)
 
     def remove_all_but(self, steps: frozenset[str]) -> None:
         """Removes folders of steps that the recipe no longer asks for; folders that no step made are left alone."""

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from blockwright.errors import UserError
 from blockwright.files import read_record, sha256_of
-
-STARTED, DONE = "started.json", "done.json"
+from blockwright.seals import DONE, SEALS, STARTED
 
 
 def checksums(folder: Path) -> dict[str, dict[str, object]]:
@@ -19,7 +18,7 @@ def checksums(folder: Path) -> dict[str, dict[str, object]]:
     names = sorted(
         str(path.relative_to(folder))
         for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink() and path.name not in (STARTED, DONE)
+        if path.is_file() and not path.is_symlink() and path.name not in (STARTED, DONE, SEALS)
     )
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         digests = pool.map(lambda name: _digest(folder / name), names)

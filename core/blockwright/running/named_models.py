@@ -12,7 +12,7 @@ from blockwright.parent import ParentSettings, prepare_parent
 from blockwright.recipes.mistakes import Mistake, mistakes_of
 from blockwright.recipes.reading import RawRecipe, read_raw
 from blockwright.running.files import PARENT
-from blockwright.running.integrity import DONE
+from blockwright.seals import DONE
 
 
 def model_folder(model: str, beside: Path) -> Path:

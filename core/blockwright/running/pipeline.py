@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from blockwright.errors import OUT_OF_MEMORY, UserError, is_out_of_memory
+from blockwright.errors import UserError, hint_for
 from blockwright.events import emit
 from blockwright.files import write_json
 from blockwright.recipes.checking import CheckedRecipe, mistake_in
@@ -109,8 +109,9 @@ def _do(run: RunDirectory, step: Step, files: RunFiles, source: Source) -> None:
         raise
     except Exception as error:  # whatever a plugin raises must end as one line, with its traceback in the log
         reason = f"{type(error).__name__}: {_first_line(error)}"
-        hint = f"; {OUT_OF_MEMORY}" if is_out_of_memory(error) else ""
-        raise StepFailed(f"{step.name} failed: {reason}{hint}; the traceback is in {run.path / LOG}") from error
+        raise StepFailed(
+            f"{step.name} failed: {reason}{hint_for(error)}; the traceback is in {run.path / LOG}"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -16,6 +16,7 @@ from blockwright.costs.parts import PlacedVariant
 from blockwright.errors import UserError
 from blockwright.problem import Join, JoinRule, Problem
 from blockwright.searching.pricing import Prices, Resources, Scenarios, Space, resources_in
+from blockwright.soundness import refuse_problem
 from blockwright.transforms import JoinLimits
 from blockwright.variants import SubBlock, SubBlockShape, VariantSpec
 
@@ -80,7 +81,9 @@ def join_rule(parent: Parent, space: Space, variants: Variants, limits: JoinLimi
 def with_joins(problem: Problem, joins: Iterable[Join], savings: Resources, rule: JoinRule) -> Problem:
     """The problem with joins that have their scores, priced alike."""
     costs = {resource: -saved for resource, saved in savings.items()}
-    return replace(problem, joins=tuple(replace(join, costs=costs) for join in joins), join_rule=rule)
+    joined = replace(problem, joins=tuple(replace(join, costs=costs) for join in joins), join_rule=rule)
+    refuse_problem(joined)
+    return joined
 
 
 def scores_of_joins(folder: Path) -> dict[str, float]:

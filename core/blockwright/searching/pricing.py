@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from blockwright.costs import BlockCost, CostModel, Scenario, TableExceeded
 from blockwright.costs.parts import PlacedVariant
 from blockwright.graph.building import Outline, graph_of
+from blockwright.soundness import refuse_costs
 from blockwright.variants import SubBlock, VariantSpec
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def price(parent: Parent, space: Space, variants: Variants, cost_model: CostMode
             )
             for name, scenario in scenarios.items()
         }
+        _refuse_what_is_no_number(priced, cost_model)
         totals = _parent_totals(parent, variants, cost_model, priced)
     usable = None if cost_model.hardware is None else cost_model.hardware.usable_bytes
     return Prices(priced, totals, usable, tuple(cost_model.guesses))
@@ -140,6 +142,14 @@ def _blocks(
             if spec not in costs:
                 costs[spec] = cost_model.block(_placed(spec, parent, variants), scenario)
     return {str(sub_block): {spec.label: costs[spec] for spec in specs} for sub_block, specs in space.items()}
+
+
+def _refuse_what_is_no_number(priced: Mapping[str, ScenarioPrices], cost_model: CostModel) -> None:
+    for prices in priced.values():
+        for sub_block, costs in prices.blocks.items():
+            for label, cost in costs.items():
+                refuse_costs(f"{sub_block} {label}", cost.resources(prices.scenario), cost_model.name)
+        refuse_costs("embedding and head", prices.fixed.resources(prices.scenario), cost_model.name)
 
 
 def _placed(spec: VariantSpec, parent: Parent, variants: Variants) -> PlacedVariant:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from blockwright.problem import Choice, Problem
 from blockwright.scoring import Scores
 from blockwright.searching.pricing import Prices
+from blockwright.soundness import refuse_problem
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,18 @@ class Rules:
 
 
 def make_problem(scores: Mapping[str, Scores], prices: Prices, rules: Rules) -> Problem:
-    """One choice for each priced variant; KeyError names a variant that has a price and no score."""
+    """One choice for each priced variant; KeyError names a variant that has a price and no score, UserError one whose
+    score or price is no number."""
     choices = {
         sub_block: tuple(Choice(label, scores[sub_block][label], dict(cost)) for label, cost in variants.items())
         for sub_block, variants in prices.resources().items()
     }
-    return Problem(
+    problem = Problem(
         choices=choices,
         limits=dict(rules.limits),
         fixed=dict(prices.fixed_resources),
         floors=dict(rules.floors),
         groups=rules.groups,
     )
+    refuse_problem(problem)
+    return problem

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, field_validator
 
+from blockwright.errors import UserError
 from blockwright.events import emit
 from blockwright.problem import Ball, Choice, Infeasible, Problem, Solution, Solver, refuse_unsupported
 from blockwright.searching.agreements import Agreement
@@ -23,6 +24,7 @@ from blockwright.searching.diverse import solve_many
 from blockwright.searching.fusing import Fusion, walkers
 from blockwright.searching.realising import RealisingSolver
 from blockwright.solution_rules import differences, total
+from blockwright.soundness import refuse_problem
 
 
 class SearchSettings(BaseModel):
@@ -122,8 +124,11 @@ class _Best:
     rounds: list[Round] = field(default_factory=list)
 
     def look(self, part: str, solution: Solution, predicted: float, radius: int) -> bool:
-        """Assembles a child and measures it; whether it is the best so far."""
+        """Assembles a child and measures it; whether it is the best so far, which one that overflows never is."""
         realised = self.children.realise(solution.variants, self.tokens, solution.joined)
+        if not math.isfinite(realised):
+            emit("child_overflowed", part=part, realised=realised)
+            return False
         kept = realised < self.realised
         self.rounds.append(Round(part, radius, self._changed(solution), predicted, realised, kept))
         emit("child_realised", part=part, predicted=predicted, realised=realised, kept=kept)
@@ -200,11 +205,12 @@ def _rescore(best: _Best, problem: Problem, solver: Solver, settings: SearchSett
 
     Its variants are scored again as they are apart, and joins that it makes or could make as that child with them.
     """
+    if best.solution is None:
+        raise UserError("search: every child that was assembled overflows on the text; leave more of the parent")
     radius, around, joins = settings.radius, None, problem.joins
     for number in range(settings.rounds):
         if radius < 1:
             break
-        assert best.solution is not None
         centre, joined, realised = best.solution.variants, best.solution.joined, best.realised
         if around is None:
             around = best.children.scores_around(centre, settings.samples)
@@ -224,7 +230,9 @@ def _recentred(problem: Problem, around: Mapping[str, Mapping[str, float]], cent
         name: tuple(Choice(choice.variant, around[name][choice.variant], choice.costs) for choice in options)
         for name, options in problem.choices.items()
     }
-    return replace(problem, choices=choices, ball=Ball(centre, radius))
+    around_problem = replace(problem, choices=choices, ball=Ball(centre, radius))
+    refuse_problem(around_problem)
+    return around_problem
 
 
 def _priced_by_sums(chosen: Solution, first: Solution, predicted: float) -> Solution:

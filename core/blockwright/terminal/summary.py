@@ -9,7 +9,7 @@ from blockwright.api import Run
 from blockwright.pictures.strip import Strip, strip_of
 from blockwright.problem import Solution
 from blockwright.running.files import SOLVE
-from blockwright.running.integrity import STARTED
+from blockwright.seals import STARTED
 from blockwright.terminal.curves import curve_tables, last_values
 from blockwright.terminal.evaluation import comparison_table
 from blockwright.terminal.resources import cost_rows

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from blockwright.errors import UserError
 from blockwright.events import emit
-from blockwright.files import write_atomically, write_json
+from blockwright.files import claim, write_atomically, write_json
 from blockwright.text.mixture import Source, furthest_behind, name_of, weights_of
 from blockwright.text.overlap import Overlap
 from blockwright.text.sequences import LESSON_CHARACTERS, Packed, decoded, encoded, packed
@@ -137,6 +137,7 @@ def _write(mixture: _Mixture, path: Path) -> Mapping[str, Mapping[str, int]]:
     total, length = mixture.settings.sequences, mixture.settings.length
     with write_atomically(path) as beside:
         rows = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint32, shape=(total, 2, length))
+        claim(beside)
         for index, sequence in zip(range(total), mixture.sequences(), strict=False):
             rows[index] = sequence
             if (index + 1) % _TOLD_EVERY == 0 or index + 1 == total:

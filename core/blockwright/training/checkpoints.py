@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 from torch.optim import Optimizer
 
 from blockwright.files import write_json
+from blockwright.seals import seal
 from blockwright.training.processes import Processes
 
 LATEST = "latest.json"
@@ -45,9 +47,10 @@ class Checkpoints:
             shutil.rmtree(place, ignore_errors=True)  # of a kill midway
             place.mkdir(parents=True)
         self.processes.wait_for_all()
-        with _without_a_warning():
+        with _as_torch_should_say():
             save(_state(model, optimizer), checkpoint_id=place, no_dist=self.processes.mesh is None)
         if self.processes.is_first:
+            seal(place)
             write_json(self.folder / LATEST, {"step": step})
             self._remove_old(step)
         self.processes.wait_for_all()
@@ -57,7 +60,7 @@ class Checkpoints:
         step = self.latest()
         if step:
             state = _state(model, optimizer)
-            with _without_a_warning():
+            with _as_torch_should_say():
                 load(state, checkpoint_id=self._place(step), no_dist=self.processes.mesh is None)
             set_optimizer_state_dict(model, optimizer, state["optimizer"])
         return step
@@ -74,11 +77,16 @@ class Checkpoints:
 
 
 @contextmanager
-def _without_a_warning() -> Iterator[None]:
-    """torch warns that it takes one process for all there is, even where it was told so."""
+def _as_torch_should_say() -> Iterator[None]:
+    """torch warns that it takes one process for all there is, even where it was told so; and what fails in a process,
+    a full disk for one, it raises as no Exception at all."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
-        yield
+        try:
+            yield
+        except CheckpointException as error:
+            first, _ = next(iter(error.failures.values()))
+            raise (first if isinstance(first, Exception) else RuntimeError(str(first))) from None
 
 
 def _state(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:

@@ -123,6 +123,9 @@ class Training:
         if is_last or step % settings.evaluate_every == 0:
             self._offer(step, before)
         if may_keep and (is_last or step % settings.checkpoint_every == 0):
+            if self.processes.is_first:
+                self.losses.seal()
+                self.evaluations.seal()
             self.parts.checkpoints.save(step, trainer.student.model, trainer.optimizer)
             emit("checkpoint_saved", step=step)
 

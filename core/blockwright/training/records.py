@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from blockwright.files import write_atomically
+from blockwright.seals import seal
 
 LOSSES = (
     "step", "tokens", "loss", "divergence", "hidden", "language_model", "learning_rate", "grad_norm", "tokens_per_s",
@@ -34,8 +35,13 @@ class Record:
         kept = [row for row in self.rows() if row["step"] <= step]
         self.path.unlink(missing_ok=True)
         if kept:
-            with write_atomically(self.path) as beside:
+            with write_atomically(self.path, grows=True) as beside:
                 beside.write_text("".join(map(self._line, [self.columns, *map(self._values, kept)])))
+
+    def seal(self) -> None:
+        """The rows so far, which a run that goes on from here keeps."""
+        if self.path.exists():
+            seal(self.path, grows=True)
 
     def add(self, row: Row) -> None:
         is_new = not self.path.exists()

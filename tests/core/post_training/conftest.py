@@ -24,13 +24,6 @@ from blockwright.post_training.thinking import MODES
 
 MakeJob = Callable[..., TrlJob]
 HERE = Path(__file__).parent
-SPECIAL = ["<unk>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|eot_id|>", "<|endoftext|>"]
-SMOLLM2 = """{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system
-You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>
-' }}{% endif %}{{'<|im_start|>' + message['role'] + '
-' + message['content'] + '<|im_end|>' + '
-'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant
-' }}{% endif %}"""
 
 
 @pytest.fixture(autouse=True)
@@ -41,10 +34,8 @@ def importable_rewards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def tokenizer(tokenizer_of_bytes: Callable[..., PreTrainedTokenizerFast]) -> PreTrainedTokenizerFast:
-    tokenizer = tokenizer_of_bytes(SPECIAL, unk_token="<unk>", bos_token="<|begin_of_text|>", eos_token="<|im_end|>")
-    tokenizer.chat_template = SMOLLM2
-    return tokenizer
+def tokenizer(make_chat_tokenizer: Callable[[], PreTrainedTokenizerFast]) -> PreTrainedTokenizerFast:
+    return make_chat_tokenizer()
 
 
 @pytest.fixture

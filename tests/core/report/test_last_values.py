@@ -7,7 +7,8 @@ from pathlib import Path
 
 from blockwright.api import open_run
 from blockwright.files import read_record, write_json
-from blockwright.running.integrity import DONE, checksums
+from blockwright.running.integrity import checksums
+from blockwright.seals import DONE
 from blockwright.terminal.summary import run_summary
 
 

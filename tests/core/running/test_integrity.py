@@ -13,7 +13,8 @@ import pytest
 from blockwright.api import Run, open_run, run
 from blockwright.errors import UserError
 from blockwright.files import read_record, sha256_of
-from blockwright.running.integrity import DONE, damaged
+from blockwright.running.integrity import damaged
+from blockwright.seals import DONE
 
 CASES = 100
 Damage = Callable[[random.Random, Path, list[Path]], None]

@@ -11,6 +11,7 @@ from blockwright.files import write_json
 from blockwright.running.files import RunFiles
 from blockwright.running.steps.step import Step
 from blockwright.scoring import ScoreContext, Scorer, Scores
+from blockwright.soundness import refuse_scores
 from blockwright.variants import SubBlock
 
 
@@ -28,6 +29,7 @@ class ScoreStep(Step):
         )
         total = len(files.parent.sub_blocks())
         for sub_block, scores in self.scorer.score(context):
+            refuse_scores(sub_block, scores, self.scorer.name)
             write_json(parts / f"{sub_block}.json", dict(scores))
             scored.add(sub_block)
             emit("scores_stored", done=len(scored), total=total, sub_block=str(sub_block))
