@@ -16,6 +16,7 @@ from blockwright.comparing.showing import outcome_summary
 from blockwright.comparing.sweeping import swept_recipes
 from blockwright.errors import UserError
 from blockwright.recipes.checking import check_recipe
+from blockwright.running.estimates import count_operations
 from blockwright.running.files import COSTS, LIBRARY, PARENT, SCORES, SOLVE
 from blockwright.running.plan import make_plan
 from blockwright.terminal.summary import run_summary, solution_summary
@@ -47,10 +48,44 @@ def test_the_plan_says_what_is_left_out_and_estimates_the_full_run(recipe: Path)
     plan = make_plan(check_recipe(recipe, DRY))
     assert isinstance(plan.data, dict)
     assert list(plan.data["steps"]) == [PARENT, LIBRARY, SCORES, COSTS, SOLVE]
-    assert plan.data["disk_bytes"][LIBRARY] > 0
+    assert plan.data["disk_bytes"][LIBRARY] > 0 and plan.data["seconds"]["evaluation"] > 0
+    assert plan.data["gpu_rates"] is None and not plan.data["gpu_seconds"]
     told = "\n".join(plan.lines)
     assert "Dry run: the parent's weights are left out" in told and "refit, the evaluation" in told
     assert "The scores of 'guessed' are invented" in told
+
+
+def test_hours_of_a_named_gpu_say_what_is_measured_and_what_assumed(recipe: Path) -> None:
+    plan = make_plan(check_recipe(recipe, [*DRY, "hardware=h100-sxm"]))
+    assert isinstance(plan.data, dict)
+    here, gpu = plan.data["rates"], plan.data["gpu_rates"]
+    assert gpu["products"] == pytest.approx(989e12 * 0.80879)  # the peak, and the share that its tables were fitted to
+    assert plan.data["gpu_seconds"][SCORES] == pytest.approx(
+        plan.data["seconds"][SCORES] * here["products"] / gpu["products"]
+    )
+    told = "\n".join(plan.lines)
+    assert (
+        "GPU-hours" in told and "fitted to its measured tables. Assumed:" in told and "Measured here just now" in told
+    )
+
+
+def test_an_hour_of_solving_is_counted_by_what_a_variant_solves(recipe: Path) -> None:
+    """Copies cost nothing to solve; a narrower FFN does, the more the fewer of its channels go at once."""
+    copied, narrow, in_steps = (
+        count_operations(checked, checked.prices)[LIBRARY].solving
+        for checked in (
+            check_recipe(recipe, [*DRY, *overrides])
+            for overrides in (
+                ["space={attention: [keep, skip], ffn: [keep, skip]}"],
+                ["space={attention: [keep, skip], ffn: [keep, {narrow: 50%}]}"],
+                ["space={attention: [keep, skip], ffn: [keep, {narrow: 50%}]}", "library.channels_at_once=1"],
+            )
+        )
+    )
+    assert copied == 0
+    width, hidden, layers = 48, 32, 4
+    costs_of_channels = layers * hidden**2 * (width**2 - 24**2)
+    assert in_steps - narrow == pytest.approx(costs_of_channels * (1 - 1 / 32))
 
 
 def test_it_goes_through_run_solve_sweep_and_report_and_no_score_looks_measured(recipe: Path) -> None:
