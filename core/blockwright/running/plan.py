@@ -92,10 +92,11 @@ def _step_table(states: Mapping[str, str], expected: Estimate) -> Table:
         seconds, gpu, memory, disk = (one.get("evaluation" if step == evaluation else step) for one in estimates)
         times = ["" if time is None else f"~{as_duration(time)}" for time in (seconds, gpu)]
         sizes = ["" if size is None else as_bytes(size) for size in (memory, disk)]
-        rows.append((step, states.get(step, "left out"), *times, *sizes))
-    columns = ("step", "state", "time here", "time on one GPU", "memory, at least", "disk, at most")
+        rows.append([step, states.get(step, "left out"), *times, *sizes])
+    columns = ["step", "state", "time here", "time on one GPU", "memory, at least", "disk, at most"]
     if expected.gpu is None:
-        rows, columns = [(*row[:3], *row[4:]) for row in rows], (*columns[:3], *columns[4:])
+        for row in (columns, *rows):
+            del row[3]
     return Table("Steps of the full run", columns, rows)
 
 
