@@ -34,6 +34,13 @@ class Run:
         return {step: value for step, value in seconds.items() if value is not None}
 
     @property
+    def is_dry(self) -> bool:
+        """Whether the parent's weights are left out, so that the run ends with the search."""
+        from blockwright.library import OutlinedLibrary
+
+        return isinstance(self.files.library, OutlinedLibrary)
+
+    @property
     def solution(self) -> Solution:
         """The child that the search chose; its `seconds` are those of the whole solve step."""
         stored = self.files.json(f"{SOLVE}/solution.json")["solution"]

@@ -129,7 +129,7 @@ def compare(
         with shown_progress():
             outcomes = compare_contenders(checked, chosen)
         named = {one.name: one for one in outcomes}
-        show(outcome_summary("solver", named, checked.directory / FOLDER), as_json)
+        show(outcome_summary("solver", named, checked.directory / FOLDER, checked.notes), as_json)
 
 
 @app.command()
@@ -149,7 +149,7 @@ def sweep(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = Fal
         with shown_progress():
             outcomes = sweep_budgets(list(budgets.values()), recipes_own(first))
         named = dict(zip(budgets, outcomes, strict=True))
-        show(outcome_summary("budget", named, first.directory / FOLDER), as_json)
+        show(outcome_summary("budget", named, first.directory / FOLDER, first.notes), as_json)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from blockwright.errors import UserError
 from blockwright.files import write_atomically
 from blockwright.variants import MODULE_NAMES, ParentRows, SubBlock, VariantSpec, Weights
 
@@ -88,6 +89,26 @@ class Library:
 
 def sub_block_path(directory: Path, sub_block: SubBlock) -> Path:
     return directory / f"{sub_block}.safetensors"
+
+
+class OutlinedLibrary(Library):
+    """Of a dry run: which variants there would be, by `variants.json` in `directory`, and no weights."""
+
+    FILE = "variants.json"
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        rows: dict[str, list[dict[str, object]]] = json.loads((directory / self.FILE).read_text())
+        self._specs = {SubBlock.parse(name): tuple(map(VariantSpec.from_dict, specs)) for name, specs in rows.items()}
+
+    def sub_blocks(self) -> tuple[SubBlock, ...]:
+        return tuple(sorted(self._specs))
+
+    def variants(self, sub_block: SubBlock) -> tuple[VariantSpec, ...]:
+        return self._specs[sub_block]
+
+    def _path(self, sub_block: SubBlock) -> Path:
+        raise UserError(f"{self.directory}: a dry run builds no {sub_block}; run it with parent.weights=true")
 
 
 Decisions = Mapping[str, Mapping[str, float]]  # by variant label and way of building it: loss on held-back text

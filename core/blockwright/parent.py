@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 
 
 class ParentSettings(BaseModel):
-    """The recipe's `parent` section: a folder, a hub id, or `package:NAME` (an installed package's folder)."""
+    """The recipe's `parent` section: a folder, a hub id, or `package:NAME` (an installed package's folder).
+
+    `weights: false` reads its config alone, for a dry run: prices, scores that need no weights, and the search on them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
     model: str
     gguf_file: str | None = None
     revision: str | None = None
+    weights: bool = True
 
 
 class ModelFamily(ABC):

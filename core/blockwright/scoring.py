@@ -44,6 +44,22 @@ class ScoreContext:
     scored: frozenset[SubBlock] = frozenset()
 
 
+@dataclass(frozen=True)
+class ScoresOrigin:
+    """Where a run's scores come from, kept beside them."""
+
+    scorer: str
+    in_nats: bool = True
+    guessed: bool = False
+
+    @property
+    def words(self) -> str:
+        """What a sum of them is called."""
+        if self.guessed:
+            return f"invented by the scorer '{self.scorer}', nothing is measured"
+        return "nats per token" if self.in_nats else f"in the unit of '{self.scorer}', which is no nats"
+
+
 class Scorer(ABC):
     """Scores every variant of the library, one sub-block at a time, so that a kill loses one sub-block's work."""
 
@@ -53,6 +69,10 @@ class Scorer(ABC):
     """Options that `blockwright plugins check` tries, each so small that a tiny model takes seconds."""
     in_nats: ClassVar[bool] = True
     """False where scores are in a unit of their own: they rank, and their sum predicts no loss."""
+    needs_weights: ClassVar[bool] = True
+    """False where names and sizes are enough: it reads neither weights nor tokens, and serves dry runs too."""
+    guesses: ClassVar[bool] = False
+    """True where nothing is measured: whatever shows its scores says so."""
 
     def __init__(self, options: ScorerOptions) -> None:
         self.options = options

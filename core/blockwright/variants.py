@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     import torch
 
-    from blockwright.construction import SubBlockContext
+    from blockwright.construction import LibrarySettings, SubBlockContext
     from blockwright.costs.scenario import Work
     from blockwright.hardware.operations import Operation
 
@@ -163,6 +163,15 @@ class BlockVariant(ABC):
 
         alone = self.parameters(spec, shape) - shape.hidden_size
         return linear_operations(alone, shape.hidden_size, work)
+
+    def solving_operations(
+        self, specs: Sequence[VariantSpec], shape: SubBlockShape, settings: LibrarySettings
+    ) -> float:
+        """Float64 operations that `build` solves these variants of one sub-block with, for estimates of time.
+
+        Passes over the text are not among them. 0 by default, for weights that are copied.
+        """
+        return 0.0
 
     def trainable(self, names: Sequence[str]) -> Sequence[str]:
         """Which of its weights, by their names inside the sub-block, block distillation may train; all by default."""

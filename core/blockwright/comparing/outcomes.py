@@ -24,6 +24,7 @@ from blockwright.running.steps.solving import search_context
 from blockwright.scoring import Scores
 from blockwright.searching.problem_making import Rules, make_problem
 from blockwright.searching.search import SearchResult, search
+from blockwright.searching.sums import search_sums
 
 FOLDER = "compare"
 
@@ -53,7 +54,7 @@ class Comparison:
     def __init__(self, checked: CheckedRecipe) -> None:
         if checked.recipe.search.fusion != "off":
             raise UserError("search.fusion: comparisons join no FFNs; add search.fusion=off transforms=[]")
-        self.checked = checked
+        self.checked, self.weights = checked, checked.recipe.parent.weights
         self.files: RunFiles = run_checked(checked, last=SCORES)
         self._run = RunDirectory(checked.directory / FOLDER)
 
@@ -79,11 +80,14 @@ class Comparison:
         seed, limits = checked.recipe.seed, dict(rules.limits)
         problem = make_problem(self._scores(contender.scorer), checked.prices, rules)
         start = time.perf_counter()
-        context, starts = search_context(self.files, seed, folder), checked.made.starts
-        starts = {name: starts[name] for name in contender.settings.starts}
-        result = search(context, problem, contender.solver, contender.settings, starts)
+        if self.weights:
+            context, starts = search_context(self.files, seed, folder), checked.made.starts
+            starts = {name: starts[name] for name in contender.settings.starts}
+            result = search(context, problem, contender.solver, contender.settings, starts)
+        else:
+            result = search_sums(problem, contender.solver)
         seconds = time.perf_counter() - start
-        kl, top1 = self._evaluated(result)
+        kl, top1 = self._evaluated(result) if self.weights else (None, None)
         in_nats = checked.plugins.scorer(contender.scorer).in_nats
         predicted = result.predicted if in_nats else None
         status = result.solution.status
@@ -106,6 +110,8 @@ class Comparison:
         if scorer == self.checked.recipe.scorer.name:
             return self.files.scores()
         plugin = self.checked.plugins.scorer(scorer)
+        if plugin.needs_weights and not self.weights:
+            raise UserError(f"'{scorer}' needs the parent's weights, which `parent.weights: false` leaves out")
         step = ScoreStep(
             f"scores-{scorer}", self._scores_key(scorer), plugin(plugin.Options()), self.checked.recipe.seed
         )

@@ -17,8 +17,11 @@ FIGURES = ("predicted", "realised", "kl_nats_per_token", "top1_agreement", "seco
 Named = Mapping[str, Outcome]  # by contender, or by budget
 
 
-def outcome_summary(title: str, named: Named, folder: Path) -> Summary:
-    """Best last column first: what each child loses on unseen text; also written to `folder` as CSV and plot."""
+def outcome_summary(title: str, named: Named, folder: Path, notes: Sequence[str] = ()) -> Summary:
+    """Best last column first: what each child loses on unseen text; also written to `folder` as CSV and plot.
+
+    `notes` are told below the table: what a dry run leaves out.
+    """
     limited = list(dict.fromkeys(name for one in named.values() for name in one.limits))
     columns = (title, "predicted", "realised", "on unseen text", "top-1", *map(told_as, limited), "search", "")
     rows = [_row(name, one, limited) for name, one in named.items()]
@@ -27,6 +30,7 @@ def outcome_summary(title: str, named: Named, folder: Path) -> Summary:
     lines += [
         f"Written: {', '.join(map(str, written))}",
         "predicted, realised and on unseen text: KL in nats per token",
+        *notes,
     ]
     return Summary({name: asdict(one) for name, one in named.items()}, [Table("Children", columns, rows)], lines)
 

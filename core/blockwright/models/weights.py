@@ -70,4 +70,7 @@ def _files_by_tensor(directory: Path) -> Mapping[str, str]:
             f"{directory}: holds pickled weights ({pickled[0]}), which Blockwright never opens; "
             "convert them once with `transformers` (`model.save_pretrained(...)`) and name that folder"
         )
-    raise UserError(f"{directory}: no model.safetensors and no model.safetensors.index.json in it")
+    raise UserError(
+        f"{directory}: no model.safetensors and no model.safetensors.index.json in it; "
+        "for a dry run on its config alone add parent.weights=false scorer.name=guessed"
+    )

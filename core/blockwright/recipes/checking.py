@@ -17,6 +17,7 @@ from blockwright.measuring.whole_models import Target
 from blockwright.parent import Parent, ParentSettings
 from blockwright.plugins import Plugins, installed_plugins
 from blockwright.problem import Solver
+from blockwright.recipes.dry_run import dry_run_lines, dry_run_mistakes
 from blockwright.recipes.feasibility import Joining, budget_mistakes, rules_of
 from blockwright.recipes.fusion import fusion_mistakes, join_limits_of
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
@@ -83,7 +84,11 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
     space = check.space(parent)
     if check.mistakes or recipe is None or made is None or parent is None or space is None:
         raise raw.source.error(check.mistakes)
-    unlike = [*_disagreements(recipe, parent), *fusion_mistakes(recipe.search.fusion, made.solver, made.transforms)]
+    unlike = [
+        *_disagreements(recipe, parent),
+        *fusion_mistakes(recipe.search.fusion, made.solver, made.transforms),
+        *dry_run_mistakes(recipe, made.scorer),
+    ]
     if unlike:
         raise raw.source.error(unlike)
     targeted = space_for_targets(space, made.exports, parent, plugins.variants)
@@ -96,8 +101,9 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
     too_tight = _too_tight(recipe, parent, space, made, prices)
     if too_tight:
         raise raw.source.error(too_tight)
+    notes = (*targeted.lines, *dry_run_lines(recipe, made.scorer))
     whole = recipe.model_copy(update={"space": check.written_space})
-    return CheckedRecipe(whole, raw.source, plugins, made, parent, space, prices, targeted.lines)
+    return CheckedRecipe(whole, raw.source, plugins, made, parent, space, prices, notes)
 
 
 def read_target(file: Path, overrides: Sequence[str] = ()) -> Target:

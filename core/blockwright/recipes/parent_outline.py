@@ -22,10 +22,15 @@ def outline_parent(settings: ParentSettings, families: Mapping[str, ModelFamily]
     if isinstance(place, Path):
         _check_files(place, settings)
         if settings.gguf_file is None:
-            return open_parent(place, families)
+            return (open_parent if settings.weights else describe_parent)(place, families)
     with TemporaryDirectory() as folder:
         _config(place, settings).save_pretrained(folder)
         return describe_parent(Path(folder), families)
+
+
+def save_config(settings: ParentSettings, folder: Path) -> None:
+    """The parent's config.json alone."""
+    _config(locate(settings), settings).save_pretrained(folder)
 
 
 def _check_files(place: Path, settings: ParentSettings) -> None:

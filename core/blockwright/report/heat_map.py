@@ -26,6 +26,7 @@ class HeatMap:
     scores: ScoreTable
     chosen: Mapping[str, str]
     scale: Scale
+    unit: str
 
     @property
     def title(self) -> str:
@@ -68,7 +69,7 @@ class HeatMap:
     def _cell(self, sub_block: str, y: float, label: str, score: float) -> Markup:
         x, width = _LEFT + self.step * SubBlock.parse(sub_block).layer, self.step - 1
         chosen = self.chosen.get(sub_block) == label
-        words = f"{sub_block}, {label}: {score:.3g} nats per token{', chosen' if chosen else ''}"
+        words = f"{sub_block}, {label}: {score:.3g} {self.unit}{', chosen' if chosen else ''}"
         rect = Markup('<rect class="h{}" x="{:g}" y="{:g}" width="{:g}" height="{}"/>')
         mark = Markup('<circle class="chosen" cx="{:g}" cy="{:g}" r="{:g}"/>')
         drawn = rect.format(self.scale.step(score), x, y, width, _CELL - 1)
@@ -87,7 +88,9 @@ class HeatMap:
         )
 
 
-def heat_maps(table: ScoreTable, costs: Costs | None, chosen: Mapping[str, str]) -> tuple[HeatMap, ...]:
+def heat_maps(
+    table: ScoreTable, costs: Costs | None, chosen: Mapping[str, str], unit: str = "nats per token"
+) -> tuple[HeatMap, ...]:
     """One for each slot that has scores; none where nothing loses anything."""
     scale = Scale.of(table)
     if scale is None:
@@ -101,6 +104,7 @@ def heat_maps(table: ScoreTable, costs: Costs | None, chosen: Mapping[str, str])
             table,
             chosen,
             scale,
+            unit,
         )
         for slot, found in names.items()
         if found

@@ -30,6 +30,7 @@ from blockwright.running.directory import RunDirectory
 from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, TASKS
 from blockwright.running.later_steps import LaterSteps
 from blockwright.running.log import LOG
+from blockwright.scoring import ScoresOrigin
 
 Value = TypeVar("Value")
 DecisionTable = Mapping[str, Mapping[str, Mapping[str, float]]]  # nats per token, by sub-block, label and way
@@ -65,6 +66,19 @@ class Record:
         parent = section if isinstance(section, dict) else {}
         return str(parent.get("gguf_file") or parent.get("model") or "an unnamed parent")
 
+    @property
+    def is_dry(self) -> bool:
+        """Whether the parent's weights are left out."""
+        section = self.recipe.get("parent")
+        return isinstance(section, dict) and section.get("weights") is False
+
+    @cached_property
+    def scores_origin(self) -> ScoresOrigin:
+        """Runs of before it was kept had scores in nats."""
+        if not (self.directory / SCORES / "origin.json").is_file():
+            return ScoresOrigin("")
+        return self._of(SCORES, "origin.json", ScoresOrigin) or ScoresOrigin("")
+
     @cached_property
     def later(self) -> LaterSteps:
         """The steps after the build that the recipe asks for."""
@@ -73,8 +87,10 @@ class Record:
     @property
     def steps(self) -> tuple[str, ...]:
         """All that the recipe asks for, in order."""
-        made, later = (PARENT, LIBRARY, SCORES, COSTS, SOLVE, BUILD), self.later
-        return (*made, *later.transforms, *later.stages, later.evaluation, *later.exports)
+        made, later = (PARENT, LIBRARY, SCORES, COSTS, SOLVE), self.later
+        if self.is_dry:
+            return made
+        return (*made, BUILD, *later.transforms, *later.stages, later.evaluation, *later.exports)
 
     @cached_property
     def seconds(self) -> Mapping[str, float]:

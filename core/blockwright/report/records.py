@@ -73,7 +73,7 @@ class Search(Record):
 
     solution: Chosen
     predicted: float
-    realised: float
+    realised: float | None
     rounds: tuple[SearchRound, ...]
     gains: Mapping[str, float]
     tokens: int

@@ -34,10 +34,15 @@ def _share(taken: Mapping[str, float], parent: Mapping[str, float], resource: st
 def _quality(record: Record) -> Iterator[str]:
     if record.evaluation:
         yield _measured(record.evaluation)
-    elif record.search:
+    elif record.search and record.search.realised is not None:
         yield (
             f"Summed scores predict a loss of {nats(record.search.predicted)} nats per token against the parent, and"
             f" the child of the search, put together, loses {nats(record.search.realised)} on the text of the search."
+        )
+    elif record.search:
+        yield (
+            "This is a dry run: the parent’s weights are left out and no child was put together, so nothing is known "
+            f"of what it loses. Its scores are {record.scores_origin.words}."
         )
 
 

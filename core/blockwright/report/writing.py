@@ -62,7 +62,8 @@ def page_of(record: Record) -> str:
 def _values(record: Record) -> Mapping[str, object]:
     """What the template shows, by the name it has there."""
     chosen = record.search.solution.variants if record.search else {}
-    front = front_of(record.costs, record.scores, chosen, record.evaluation)
+    in_nats = record.scores_origin.in_nats
+    front = front_of(record.costs, record.scores, chosen, record.evaluation) if in_nats else None
     return {
         "record": record,
         "front": front,
@@ -72,7 +73,7 @@ def _values(record: Record) -> Mapping[str, object]:
         "breakdowns": breakdowns(record.costs, chosen, record.child_config) if record.costs and chosen else (),
         "losses": _with_sizes(_losses(record)),
         "rounds_chart": rounds_chart(record.search.rounds) if record.search else "",
-        "heat_maps": heat_maps(record.scores, record.costs, chosen),
+        "heat_maps": heat_maps(record.scores, record.costs, chosen, record.scores_origin.words),
         "joinings": joinings(record.transforms),
         "healings": healings(record.stages),
         "channel_choice": channel_choice(record.decisions, chosen),
@@ -101,8 +102,9 @@ def _strip(record: Record, chosen: Mapping[str, str]) -> str:
 
 def _losses(record: Record) -> Iterator[tuple[str, str, float]]:
     """Names, texts and nats per token, from the first prediction to the last measurement."""
-    if record.search:
+    if record.search and record.scores_origin.in_nats:
         yield "sum of scores", "scoring text", record.search.predicted
+    if record.search and record.search.realised is not None:
         yield "chosen child", "scoring text", record.search.realised
     if record.evaluation:
         yield "as built", "unseen text", record.evaluation.built.kl_nats_per_token

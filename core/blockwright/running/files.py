@@ -13,7 +13,7 @@ from blockwright.graph.as_dict import from_dict
 from blockwright.graph.block_graph import BlockGraph
 from blockwright.problem import Joined
 from blockwright.running.integrity import require_whole
-from blockwright.scoring import Scores
+from blockwright.scoring import Scores, ScoresOrigin
 from blockwright.searching.pricing import Prices, Space
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ class RunFiles:
 
     @cached_property
     def parent(self) -> Parent:
-        from blockwright.parent import open_parent
+        from blockwright.parent import describe_parent
 
         place = Path(str(self.json(f"{PARENT}/parent.json")["directory"]))
-        return open_parent(self.directory / PARENT / place, self.families)
+        return describe_parent(self.directory / PARENT / place, self.families)
 
     @cached_property
     def tokens(self) -> Mapping[str, Tensor]:
@@ -61,8 +61,10 @@ class RunFiles:
 
     @cached_property
     def library(self) -> Library:
-        from blockwright.library import Library
+        from blockwright.library import Library, OutlinedLibrary
 
+        if (self.directory / LIBRARY / OutlinedLibrary.FILE).exists():
+            return OutlinedLibrary(self.directory / LIBRARY)
         return Library(self.directory / LIBRARY, self.parent.source())
 
     def space(self) -> Space:
@@ -71,6 +73,12 @@ class RunFiles:
 
     def scores(self) -> Mapping[str, Scores]:
         return self.json(f"{SCORES}/scores.json")  # type: ignore[return-value]
+
+    def scores_origin(self) -> ScoresOrigin:
+        """Runs of before it was kept had scores in nats."""
+        if not (self.directory / SCORES / "origin.json").exists():
+            return ScoresOrigin("")
+        return ScoresOrigin(**self.json(f"{SCORES}/origin.json"))  # type: ignore[arg-type]
 
     def prices(self) -> Prices:
         return Prices.from_dict(self.json(f"{COSTS}/costs.json"))

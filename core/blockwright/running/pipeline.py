@@ -37,12 +37,15 @@ class StepFailed(Exception):
 
 
 def plan_steps(checked: CheckedRecipe) -> tuple[Step, ...]:
-    """All steps in order, each with a key made of its settings, its inputs' keys and its plugins' versions."""
+    """All steps in order, each with a key made of its settings, its inputs' keys and its plugins' versions.
+
+    A dry run ends with the solve.
+    """
     recipe, made, seed = checked.recipe, checked.made, checked.recipe.seed
-    keys = plan_keys(checked)
+    keys, weights = plan_keys(checked), recipe.parent.weights
     return (
         ParentStep(PARENT, keys[PARENT], recipe.parent, recipe.text, seed),
-        LibraryStep(LIBRARY, keys[LIBRARY], checked.space, recipe.library, seed),
+        LibraryStep(LIBRARY, keys[LIBRARY], checked.space, recipe.library, seed, weights),
         ScoreStep(SCORES, keys[SCORES], made.scorer, seed),
         CostStep(
             COSTS,
@@ -54,9 +57,8 @@ def plan_steps(checked: CheckedRecipe) -> tuple[Step, ...]:
             recipe.search.batches,
             joins=checked.join_limits is not None,
         ),
-        SolveStep(SOLVE, keys[SOLVE], made.solver, recipe.search, made.starts, seed, checked.join_limits),
-        BuildStep(BUILD, keys[BUILD]),
-        *_after_the_build(checked, keys),
+        SolveStep(SOLVE, keys[SOLVE], made.solver, recipe.search, made.starts, seed, checked.join_limits, weights),
+        *((BuildStep(BUILD, keys[BUILD]), *_after_the_build(checked, keys)) if weights else ()),
     )
 
 
@@ -85,7 +87,8 @@ def run_checked(checked: CheckedRecipe, last: str | None = None) -> RunFiles:
         checked.plugins.tell_troubles()
         save_recipe(checked.recipe, run.path / "recipe.yaml")
         write_json(run.path / "versions.json", installed_versions())
-        refuse_what_cannot_fit(checked)
+        if checked.recipe.parent.weights:
+            refuse_what_cannot_fit(checked)
         run.remove_all_but(frozenset(step.name for step in steps))
         for number, step in enumerate(steps):
             _do(run, step, files, checked.source)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from blockwright.recipes.checking import CheckedRecipe
 from blockwright.recipes.feasibility import limits_within
 from blockwright.running.directory import RunDirectory
 from blockwright.running.estimates import Estimate, estimate
+from blockwright.running.files import BUILD
 from blockwright.running.pipeline import plan_steps
 from blockwright.searching.pricing import least_resources
 from blockwright.terminal.resources import as_resource, told_as
@@ -30,6 +32,9 @@ def make_plan(checked: CheckedRecipe) -> Summary:
         "seconds": dict(expected.seconds),
         "disk_bytes": dict(expected.disk_bytes),
         "memory_bytes": dict(expected.memory_bytes),
+        "rates": asdict(expected.rates),
+        "gpu_rates": asdict(expected.gpu) if expected.gpu else None,
+        "gpu_seconds": dict(expected.gpu_seconds),
     }
     tables = (_space_table(checked), _budget_table(checked), _step_table(states, expected))
     return Summary(data, tables, _lines(checked, states, expected))
@@ -78,11 +83,21 @@ def _budget_table(checked: CheckedRecipe) -> Table:
 
 
 def _step_table(states: Mapping[str, str], expected: Estimate) -> Table:
+    """What is predicted of the full run, beside where this one stands; a dry run's later steps have no state."""
+    evaluation = next((step for step in states if step.endswith("-evaluation")), "evaluation")
+    estimates = (expected.seconds, expected.gpu_seconds, expected.memory_bytes, expected.disk_bytes)
+    names = [*states, *(step for step in (BUILD, evaluation) if step not in states)]
     rows = []
-    for step, state in states.items():
-        seconds = expected.seconds.get(step if step in expected.seconds else step.partition("-")[2])
-        rows.append((step, state, "" if seconds is None else f"~{as_duration(seconds)}"))
-    return Table("Steps", ("step", "state", "estimated time"), rows)
+    for step in names:
+        seconds, gpu, memory, disk = (one.get("evaluation" if step == evaluation else step) for one in estimates)
+        times = ["" if time is None else f"~{as_duration(time)}" for time in (seconds, gpu)]
+        sizes = ["" if size is None else as_bytes(size) for size in (memory, disk)]
+        rows.append([step, states.get(step, "left out"), *times, *sizes])
+    columns = ["step", "state", "time here", "time on one GPU", "memory, at least", "disk, at most"]
+    if expected.gpu is None:
+        for row in (columns, *rows):
+            del row[3]
+    return Table("Steps of the full run", columns, rows)
 
 
 def _lines(checked: CheckedRecipe, states: Mapping[str, str], expected: Estimate) -> list[str]:
@@ -92,11 +107,21 @@ def _lines(checked: CheckedRecipe, states: Mapping[str, str], expected: Estimate
         f"{_power(children_in(checked))} children; about {as_duration(total)}{stages}; "
         f"at most {as_bytes(sum(expected.disk_bytes.values()))} of disk in {checked.directory}, "
         f"at least {as_bytes(max(expected.memory_bytes.values()))} of memory",
-        "The estimate counts matrix products at the speed that this machine has just shown.",
+        *_hours(expected),
+        "Counted are matrix products and solving for weights; reading text, disk and evaluation tasks are not.",
+        expected.rates.origin,
+        *([expected.gpu.origin] if expected.gpu else []),
         *checked.prices.notes,
         *checked.notes,
         *(["All steps are done; nothing will run."] if "to do" not in states.values() else []),
     ]
+
+
+def _hours(expected: Estimate) -> list[str]:
+    """GPU-hours in all, where the recipe names a machine."""
+    if not expected.gpu_seconds:
+        return []
+    return [f"On the recipe's hardware about {sum(expected.gpu_seconds.values()) / 3600:.3g} GPU-hours"]
 
 
 def _power(number: int) -> str:

@@ -74,7 +74,8 @@ class Round:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The chosen child. `predicted` is its sum of single-replacement scores, `realised` its KL on the judging tokens.
+    """The chosen child. `predicted` is its sum of single-replacement scores, `realised` its KL on the judging tokens,
+    None where it was not put together.
 
     `gains` says, in nats per token, what each part of the search took off the KL of the first solution. `batch` and
     `batches` are set where the search had batch sizes to choose from.
@@ -82,7 +83,7 @@ class SearchResult:
 
     solution: Solution
     predicted: float
-    realised: float
+    realised: float | None
     rounds: tuple[Round, ...]
     tokens: int
     batch: int | None = None
@@ -91,7 +92,7 @@ class SearchResult:
     @property
     def gains(self) -> dict[str, float]:
         gains: dict[str, float] = {}
-        best = self.rounds[0].realised
+        best = self.rounds[0].realised if self.rounds else 0.0
         for one in self.rounds[1:]:
             gained = max(0.0, best - one.realised) if one.kept else 0.0
             gains[one.part] = gains.get(one.part, 0.0) + gained

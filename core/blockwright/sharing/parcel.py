@@ -47,6 +47,8 @@ def export_library(files: RunFiles, scorer: Mapping[str, object], folder: Path) 
     """Copies a run's library and its scores; UserError for a folder that is there already."""
     if folder.exists():
         raise UserError(f"{folder}: is there already; name a folder that is not")
+    if files.scores_origin().guessed:
+        raise UserError(f"{files.directory}: its scores are guessed, and are not shared; score it with another scorer")
     library = files.library
     with write_directory_atomically(folder) as beside:
         for sub_block in library.sub_blocks():

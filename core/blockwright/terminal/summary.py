@@ -36,6 +36,12 @@ def run_summary(run: Run) -> Summary:
     data["curves"] = curves
     tables += curve_tables(curves)
     evaluation = run.evaluation if any(step.endswith("-evaluation") for step in steps) else None
+    if evaluation is None and run.is_dry:
+        report = run.directory / "report" / "index.html"
+        lines = [f"A dry run: no child was put together. Its scores are {run.files.scores_origin().words}."]
+        return Summary(
+            data | {"scores": asdict(run.files.scores_origin())}, tables, [*lines, f"The report is {report}"], strip
+        )
     if evaluation is None:
         goes_on = f"The run is not finished; `blockwright run {run.directory / 'recipe.yaml'}` goes on."
         return Summary(data, tables, [goes_on], strip)
@@ -73,8 +79,10 @@ def _places(run: Run) -> list[str]:
 
 def solution_summary(run: Run, solution: Solution) -> Summary:
     """A child that was solved for but not built; its quality is only predicted."""
+    origin = run.files.scores_origin()
+    predicted = f"Predicted loss: {solution.objective:.4f} nats per token (summed scores, which lie on the low side)"
     lines = [
-        f"Predicted loss: {solution.objective:.4f} nats per token (summed scores, which lie on the low side)",
+        predicted if origin.in_nats else f"Sum of scores: {solution.objective:.4f}, {origin.words}",
         f"{solution.status}, gap {solution.gap:.2%}, {solution.seconds:.2f} s",
     ]
     return Summary(asdict(solution), solution_tables(run, solution), lines, strip_of_solution(run, solution))

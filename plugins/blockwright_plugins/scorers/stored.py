@@ -21,6 +21,7 @@ class StoredScorer(Scorer):
     """Reads the scores of a shared library; every variant of the library must have one."""
 
     name = "stored"
+    needs_weights = False
     Options = StoredOptions
     contract_options = ()  # it needs a shared library
 

@@ -12,7 +12,7 @@ from blockwright.variants import BlockVariant, SubBlockShape, VariantError, Vari
 from blockwright_plugins.variants.counting import attention_parameters, share_of
 
 if TYPE_CHECKING:
-    from blockwright.construction import SubBlockContext
+    from blockwright.construction import LibrarySettings, SubBlockContext
     from blockwright.costs import Work
     from blockwright.hardware.operations import Operation
 
@@ -64,6 +64,13 @@ class KVHeads(BlockVariant):
 
     def layer_config(self, spec: VariantSpec, shape: SubBlockShape) -> dict[str, object]:
         return {"num_key_value_heads": _heads(spec)}
+
+    def solving_operations(
+        self, specs: Sequence[VariantSpec], shape: SubBlockShape, settings: LibrarySettings
+    ) -> float:
+        """A ridge regression of the output projection for each number of heads."""
+        width = shape.attention_heads * shape.head_dim
+        return len(specs) * width**2 * (width / 3 + 2 * shape.hidden_size)
 
     def build(self, specs: Sequence[VariantSpec], context: SubBlockContext) -> Mapping[VariantSpec, Weights]:
         from blockwright_plugins.variants.kv_merging import merged_and_refitted

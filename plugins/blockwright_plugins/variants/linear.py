@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from blockwright.variants import BlockVariant, SubBlockShape, VariantOptions, VariantSpec, Weights
 
 if TYPE_CHECKING:
-    from blockwright.construction import SubBlockContext
+    from blockwright.construction import LibrarySettings, SubBlockContext
 
 
 class _Linear(BlockVariant):
@@ -23,6 +23,12 @@ class _Linear(BlockVariant):
 
     def layer_config(self, spec: VariantSpec, shape: SubBlockShape) -> dict[str, object]:
         return {self.config_name: "linear"}
+
+    def solving_operations(
+        self, specs: Sequence[VariantSpec], shape: SubBlockShape, settings: LibrarySettings
+    ) -> float:
+        """One Cholesky factor and two triangular solves."""
+        return shape.hidden_size**3 * (1 / 3 + 2)
 
     def build(self, specs: Sequence[VariantSpec], context: SubBlockContext) -> Mapping[VariantSpec, Weights]:
         """The d × d map from the normed input to the parent's output, of least squared error."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from blockwright.building.channels import FFNMoments, Refit
-    from blockwright.construction import SubBlockContext
+    from blockwright.construction import LibrarySettings, SubBlockContext
     from blockwright.costs import Work
     from blockwright.hardware.operations import Operation
 
@@ -68,6 +68,17 @@ class NarrowFFN(BlockVariant):
 
     def layer_config(self, spec: VariantSpec, shape: SubBlockShape) -> dict[str, object]:
         return {"intermediate_size": _width(spec)}
+
+    def solving_operations(
+        self, specs: Sequence[VariantSpec], shape: SubBlockShape, settings: LibrarySettings
+    ) -> float:
+        """An inverse, its updates and those of the weights while channels go, each channel's cost at every step."""
+        hidden, width, least = shape.hidden_size, shape.ffn_width, min(map(_width, specs))
+        gone = width**2 - least**2
+        elimination = width**3 + 2 * (width**3 - least**3) / 3 + hidden * gone
+        costs = hidden**2 * gone / settings.channels_at_once if "output" in settings.channel_choices else 0.0
+        judging = 2 * hidden * width * (hidden + width) * len(specs)
+        return len(settings.channel_choices) * (elimination + judging) + costs
 
     def build(self, specs: Sequence[VariantSpec], context: SubBlockContext) -> Mapping[VariantSpec, Weights]:
         """Drops channels step by step and solves for the down projection at every width asked for.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from blockwright.construction import LibrarySettings
 from blockwright.files import write_json
+from blockwright.library import OutlinedLibrary
 from blockwright.running.files import RunFiles
 from blockwright.running.steps.step import Step
 from blockwright.searching.pricing import Space
@@ -21,9 +22,17 @@ class LibraryStep(Step):
     space: Space
     settings: LibrarySettings
     seed: int
+    weights: bool = True
 
     def run(self, files: RunFiles, folder: Path) -> None:
-        """One file a sub-block, those that a killed run finished are kept; then `decisions.json` for the report."""
+        """One file a sub-block, those that a killed run finished are kept; then `decisions.json` for the report.
+
+        Without weights only which variants there would be.
+        """
+        if not self.weights:
+            specs = {str(sub_block): [spec.to_dict() for spec in specs] for sub_block, specs in self.space.items()}
+            write_json(folder / OutlinedLibrary.FILE, specs)
+            return
         tokens = files.training_tokens
         library = self._library(files, folder)
         write_json(folder / "decisions.json", _decisions(library, tokens["heldback"].numel()))

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blockwright.files import write_atomically, write_json
 from blockwright.parent import ParentSettings, open_parent, prepare_parent
+from blockwright.recipes.parent_outline import save_config
 from blockwright.running.files import RunFiles
 from blockwright.running.steps.step import Step
 from blockwright.text.sets import TextSettings, load_tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SETS = ("calibration", "scoring", "heldback", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -21,14 +29,29 @@ class ParentStep(Step):
 
     def run(self, files: RunFiles, folder: Path) -> None:
         """`parent.json` names the parent's folder, `tokens.safetensors` holds the sets, each (sequences, seq)."""
-        from safetensors.torch import save_file
-
+        if not self.settings.weights:
+            self._outline(folder)
+            return
         directory = prepare_parent(self.settings, folder / "parent")
         write_json(folder / "parent.json", {"directory": _relative(directory, folder)})
         tokenizer = open_parent(directory, files.families).tokenizer()
-        sets = load_tokens(self.text, tokenizer, self.seed)
-        with write_atomically(folder / "tokens.safetensors") as path:
-            save_file({name: tokens.contiguous() for name, tokens in sets.items()}, path)
+        _write_tokens(load_tokens(self.text, tokenizer, self.seed), folder)
+
+    def _outline(self, folder: Path) -> None:
+        """Of a dry run: the parent's config, and sets without a sequence."""
+        import torch
+
+        save_config(self.settings, folder / "parent")
+        write_json(folder / "parent.json", {"directory": "parent"})
+        none = torch.zeros(0, self.text.sequence_length, dtype=torch.int64)
+        _write_tokens(dict.fromkeys(SETS, none), folder)
+
+
+def _write_tokens(sets: Mapping[str, Tensor], folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    with write_atomically(folder / "tokens.safetensors") as path:
+        save_file({name: tokens.clone() for name, tokens in sets.items()}, path)
 
 
 def _relative(directory: Path, folder: Path) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from blockwright.events import emit
 from blockwright.files import write_json
 from blockwright.running.files import RunFiles
 from blockwright.running.steps.step import Step
-from blockwright.scoring import ScoreContext, Scorer, Scores
+from blockwright.scoring import ScoreContext, Scorer, Scores, ScoresOrigin
 from blockwright.soundness import refuse_scores
 from blockwright.variants import SubBlock
 
@@ -21,7 +21,7 @@ class ScoreStep(Step):
     seed: int
 
     def run(self, files: RunFiles, folder: Path) -> None:
-        """One small file a sub-block under way, then `scores.json` of them all."""
+        """One small file a sub-block under way, then `scores.json` of them all, and `origin.json` of what they are."""
         parts = folder / "parts"
         scored = {SubBlock.parse(path.stem) for path in parts.glob("*.json")}
         context = ScoreContext(
@@ -34,6 +34,8 @@ class ScoreStep(Step):
             scored.add(sub_block)
             emit("scores_stored", done=len(scored), total=total, sub_block=str(sub_block))
         write_json(folder / "scores.json", {str(sub_block): _read(parts, sub_block) for sub_block in sorted(scored)})
+        origin = ScoresOrigin(self.scorer.name, self.scorer.in_nats, self.scorer.guesses)
+        write_json(folder / "origin.json", asdict(origin))
 
 
 def _read(parts: Path, sub_block: SubBlock) -> Scores:

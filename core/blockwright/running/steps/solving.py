@@ -18,28 +18,34 @@ from blockwright.searching.join_making import join_rule, open_joins, with_joins
 from blockwright.searching.pricing import Prices
 from blockwright.searching.problem_making import Rules, make_problem
 from blockwright.searching.search import SearchSettings, search
+from blockwright.searching.sums import search_sums
 from blockwright.transforms import JoinLimits
 
 
 @dataclass(frozen=True)
 class SolveStep(Step):
-    """`join_limits` are set where the search may join FFNs."""
+    """`join_limits` are set where the search may join FFNs; without `weights` sums of scores are all that it sees."""
 
     solver: Solver
     settings: SearchSettings
     starts: Mapping[str, Solver]
     seed: int
     join_limits: JoinLimits | None = None
+    weights: bool = True
 
     def run(self, files: RunFiles, folder: Path) -> None:
         """Writes `solution.json`, without times, so that equal recipes give equal bytes."""
-        context, joins = search_context(files, self.seed, folder), self._joins(files, folder)
+        joins = self._joins(files, folder)
         by_batch = files.prices_by_batch() if self.settings.batches else {}
         problems = {batch: self._problem(files, prices, joins) for batch, prices in by_batch.items()}
         *_, solver = walkers(self.solver, self.settings.fusion).values()
         batch, tried = best_batch(problems, solver) if problems else (None, ())
         problem = problems[batch] if batch else self._problem(files, files.prices(), joins)
-        result = search(context, problem, self.solver, self.settings, self.starts)
+        if self.weights:
+            context = search_context(files, self.seed, folder)
+            result = search(context, problem, self.solver, self.settings, self.starts)
+        else:
+            result = search_sums(problem, self.solver)
         write_json(folder / "solution.json", replace(result, batch=batch, batches=tried).to_dict())
 
     def _problem(self, files: RunFiles, prices: Prices, joins: Sequence[Join]) -> Problem:
