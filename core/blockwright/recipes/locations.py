@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from blockwright.errors import UserError, first_line
+from blockwright.foreign_files import read_bytes
 
 LONGEST_TEXT, DEEPEST, MOST_NODES = 256 * 1024, 40, 50_000  # characters, levels, nodes with aliases written out
 
@@ -40,15 +41,11 @@ def read_yaml(file: Path) -> object:
 
 
 def read_text(file: Path) -> str:
-    """A file's text; UserError for what is not there, cannot be opened or is no text."""
+    """A file's text; UserError for what is not there, is too large, cannot be opened or is no text."""
     try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{file}: there is no such file") from None
+        return read_bytes(file, 4 * LONGEST_TEXT).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 def line_of(text: str, path: tuple[str | int, ...]) -> int:
