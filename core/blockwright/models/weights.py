@@ -69,12 +69,12 @@ class SafetensorsSource:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Path, framework: str = "pt") -> Iterator[Any]:
     """A safetensors file, whose header is checked before a tensor is read; UserError for one that is none, or lies."""
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework=framework) as file:
             yield file
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
