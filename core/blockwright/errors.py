@@ -5,15 +5,23 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 from collections.abc import Iterable, Sequence
+
+_CONTROL = re.compile(r"\n(?!  \| )|[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # `  | ` begins a quoted log's lines
 
 
 class UserError(Exception):
     """One or more mistakes of the user, a line each; the CLI prints them and exits with 2, without a traceback."""
 
     def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self.lines: Sequence[str] = lines
+        self.lines: Sequence[str] = tuple(map(_on_one_line, lines))
+        super().__init__("\n".join(self.lines))
+
+
+def _on_one_line(text: str) -> str:
+    """Control characters as escapes: what a stranger's file says can neither end a line nor command a terminal."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def first_line(error: Exception) -> str:

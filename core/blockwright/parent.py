@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from blockwright.errors import UserError, did_you_mean
 from blockwright.files import copy_licences, write_directory_atomically
 from blockwright.hub import WANTED, refused
+from blockwright.models.configs import CONFIG, model_type_of, understood
 from blockwright.models.quiet import quiet_transformers, without_gguf_bar
 from blockwright.models.weights import SafetensorsSource
 from blockwright.variants import SLOTS, Slot, SubBlock, SubBlockShape
@@ -90,16 +90,21 @@ class Parent:
         return LayerStack(self.config, self.source())
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        from transformers import AutoTokenizer
+        from blockwright.models.tokenizers import read_tokenizer
 
-        with quiet_transformers():
-            return AutoTokenizer.from_pretrained(self.directory)
+        return read_tokenizer(self.directory)
 
 
 def open_parent(directory: Path, families: Mapping[str, ModelFamily]) -> Parent:
     """The parent in a folder of safetensors; UserError for an architecture that no family plugin reads."""
+    from blockwright.child.checkpoint import planned_tensors_of_equal_layers
+    from blockwright.models.weights import refuse_other_tensors
+
     parent = describe_parent(directory, families)
-    parent.source()  # refuses a folder without weights now rather than at the first layer
+    source = parent.source()  # refuses a folder without weights now rather than at the first layer
+    with understood(directory / CONFIG):
+        planned = planned_tensors_of_equal_layers(parent.config)
+    refuse_other_tensors(directory, source.stored(), planned)
     return parent
 
 
@@ -111,11 +116,11 @@ def describe_parent(directory: Path, families: Mapping[str, ModelFamily]) -> Par
 
     if not (directory / "config.json").is_file():
         raise UserError(f"parent.model: no config.json in {directory}; name a folder that holds a whole HF checkpoint")
-    model_type = json.loads((directory / "config.json").read_text()).get("model_type", "")
+    model_type = model_type_of(directory)
     family = families.get(model_type)
     if family is None:
         raise UserError(f"parent.model: no family plugin reads '{model_type}'{did_you_mean(model_type, families)}")
-    with quiet_transformers():
+    with quiet_transformers(), understood(directory / CONFIG):
         config = BlockwrightConfig(
             **family.child_config(AutoConfig.from_pretrained(directory, trust_remote_code=False))
         )
@@ -195,12 +200,12 @@ def _dequantise(place: Path | str, settings: ParentSettings, directory: Path) ->
         _hub_errors_worded(place),
         write_directory_atomically(directory) as beside,
     ):
-        model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **arguments)
+        model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, trust_remote_code=False, **arguments)
         # All weights are float32 by now; transformers 5.23 refuses to save while this is set.
         model.hf_quantizer = None  # type: ignore[assignment]
         del model.config.quantization_config
         model.save_pretrained(beside)
-        AutoTokenizer.from_pretrained(place, **arguments).save_pretrained(beside)
+        AutoTokenizer.from_pretrained(place, trust_remote_code=False, **arguments).save_pretrained(beside)
         if isinstance(place, Path):
             copy_licences(place, beside)
     return directory

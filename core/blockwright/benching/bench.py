@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from blockwright.benching.models import random_model, served
 from blockwright.benching.parts import ms_in, works_of
 from blockwright.benching.rounds import Workbench, median_pace
+from blockwright.child.config_reading import child_config_of
 from blockwright.costs import CostModel, TableExceeded
 from blockwright.costs.scenario import Phase
 from blockwright.engines import Engine, Load, Pace
 from blockwright.errors import UserError
-from blockwright.exporting.exporting import child_config_of
 from blockwright.importing.importing import graph_of_config
 
 if TYPE_CHECKING:

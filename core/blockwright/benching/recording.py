@@ -11,12 +11,12 @@ from blockwright.benching.models import random_model
 from blockwright.benching.parts import measure_parts_in
 from blockwright.benching.profiles import open_profile, with_times
 from blockwright.benching.rounds import Workbench, median_pace
+from blockwright.child.config_reading import child_config_of
 from blockwright.costs.parts import PlacedVariant
 from blockwright.engines import Load
 from blockwright.errors import UserError
 from blockwright.events import emit
 from blockwright.exporting.architecture import parent_of
-from blockwright.exporting.exporting import child_config_of
 from blockwright.graph.building import Outline, graph_of
 from blockwright.hardware.profile import HardwareProfile
 from blockwright.measuring.parts import model_config

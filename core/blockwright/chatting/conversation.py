@@ -58,7 +58,7 @@ class Conversation:
 
     def __init__(self, child: Path, settings: ChatSettings) -> None:
         """Opens the child; UserError for a folder that holds none, and for one that knows no conversations."""
-        from blockwright.exporting.exporting import child_config_of
+        from blockwright.child.config_reading import child_config_of
         from blockwright.models.generation import end_tokens
         from blockwright.post_training.models import open_answering, open_tokenizer
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
+from blockwright.child.config_reading import read_child_config
 from blockwright.child.configuration_blockwright import AUTO_MAP
 from blockwright.child.modeling_blockwright import DecoderLayer, write_code
 from blockwright.files import copy_licences, write_directory_atomically
+from blockwright.models.configs import CONFIG, understood
 from blockwright.models.sharding import DType, PlannedTensor, write_sharded
-from blockwright.models.weights import SafetensorsSource
+from blockwright.models.weights import SafetensorsSource, refuse_other_tensors
 
 if TYPE_CHECKING:
     from blockwright.child.configuration_blockwright import BlockwrightConfig
@@ -64,19 +66,34 @@ def write_checkpoint(directory: Path, stack: LayerStack, companions: Path, setti
 
 def open_child(directory: Path) -> LayerStack:
     """A child's checkpoint as a stack that reads one layer at a time."""
-    from blockwright.child.configuration_blockwright import BlockwrightConfig
     from blockwright.models.stack import LayerStack
 
-    return LayerStack(BlockwrightConfig.from_pretrained(directory), SafetensorsSource(directory))
+    config, source = read_child_config(directory), SafetensorsSource(directory)
+    with understood(directory / CONFIG):
+        planned = planned_tensors(config)
+    refuse_other_tensors(directory, source.stored(), planned)
+    return LayerStack(config, source)
 
 
 def planned_tensors(config: BlockwrightConfig) -> list[PlannedTensor]:
     """The names and shapes of a child's weights, in the order that data takes; a tied head is not stored."""
+    layers = (_layer_tensors(config, index) for index in range(config.num_hidden_layers))
+    return _around(config, [tensor for layer in layers for tensor in layer])
+
+
+def planned_tensors_of_equal_layers(config: BlockwrightConfig) -> list[PlannedTensor]:
+    """The same of a dense parent, of which one layer tells the shapes of all."""
+    first = [(tensor.name.removeprefix("model.layers.0."), tensor.shape) for tensor in _layer_tensors(config, 0)]
+    layers = range(config.num_hidden_layers)
+    return _around(
+        config, [PlannedTensor(f"model.layers.{index}.{name}", shape) for index in layers for name, shape in first]
+    )
+
+
+def _around(config: BlockwrightConfig, layers: Sequence[PlannedTensor]) -> list[PlannedTensor]:
     vocabulary = (config.vocab_size, config.hidden_size)
-    plan = [PlannedTensor("model.embed_tokens.weight", vocabulary)]
-    for index in range(config.num_hidden_layers):
-        plan += _layer_tensors(config, index)
-    plan.append(PlannedTensor("model.norm.weight", (config.hidden_size,)))
+    norm = PlannedTensor("model.norm.weight", (config.hidden_size,))
+    plan = [PlannedTensor("model.embed_tokens.weight", vocabulary), *layers, norm]
     return plan if config.tie_word_embeddings else [*plan, PlannedTensor("lm_head.weight", vocabulary)]
 
 

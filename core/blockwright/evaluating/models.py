@@ -54,10 +54,10 @@ def open_model(folder: Path) -> PreTrainedModel:
     """A child with its own class, anything else with that of transformers; code out of checkpoints is never run."""
     from transformers import AutoModelForCausalLM
 
-    from blockwright.child.configuration_blockwright import BlockwrightConfig
+    from blockwright.child.config_reading import is_child
     from blockwright.post_training.models import open_answering, opened_with
 
-    if json.loads((folder / "config.json").read_text()).get("model_type") == BlockwrightConfig.model_type:
+    if is_child(folder):
         return open_answering(folder)
     model: PreTrainedModel = opened_with(AutoModelForCausalLM, folder)
     return model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from blockwright.evaluating.evaluating import evaluate_models
 from blockwright.evaluating.of_runs import learned_questions, models_of
 from blockwright.evaluating.settings import EvaluationSettings
 from blockwright.evaluating.store import ResultStore
+from blockwright.models.configs import CONFIG, model_type_of
 from blockwright.recipes.mistakes import mistakes_of
 from blockwright.running.files import EVALUATIONS
 
@@ -73,5 +73,4 @@ def _short(folder: Path, parts: int) -> str:
 
 
 def _is_checkpoint(folder: Path) -> bool:
-    config = folder / "config.json"
-    return config.is_file() and "model_type" in json.loads(config.read_text())
+    return (folder / CONFIG).is_file() and model_type_of(folder) != ""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 UNITS: Mapping[str, float] = {"latency_ms": 1.0, "latency_us": 1e-3, "latency_s": 1e3}  # to milliseconds
 LARGEST_FILE = 64 * 2**20  # bytes
+MOST_ROWS, LONGEST_WORD = 2_000_000, 64
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Column = np.ndarray[tuple[int, ...], np.dtype[Any]]
 Variety = tuple[object, ...]  # the values of an operation's `varies_by`
@@ -136,19 +137,37 @@ def _as_arrow(table: Table) -> pyarrow.Table:
 def _columns(file: Path) -> Mapping[str, Column]:
     import pyarrow as pa
     import pyarrow.csv as csv
-    import pyarrow.parquet as parquet
 
     if not file.is_file():
         raise UserError(f"{file}: there is no such table")
     if file.stat().st_size > LARGEST_FILE:
         raise UserError(f"{file}: has {file.stat().st_size:,} bytes; tables of at most {LARGEST_FILE:,} are read")
     try:
-        table = parquet.read_table(file) if file.suffix == ".parquet" else csv.read_csv(file)
+        table = _parquet(file) if file.suffix == ".parquet" else csv.read_csv(file)
     except (pa.ArrowException, ValueError, OSError) as error:
         raise UserError(f"{file}: is no {file.suffix.lstrip('.') or 'CSV'} table ({first_line(error)})") from None
     if table.num_rows == 0:
         raise UserError(f"{file}: has no rows")
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+
+
+def _parquet(file: Path) -> pyarrow.Table:
+    """The columns that some operation has, once the footer says how much they hold: a small file can hold much."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    facts, schema = parquet.read_metadata(file), parquet.read_schema(file)
+    if facts.num_rows > MOST_ROWS:
+        raise UserError(f"{file}: has {facts.num_rows:,} rows; tables of at most {MOST_ROWS:,} are read")
+    known = {"operation", *UNITS, *(name for kind in KINDS.values() for name in (*kind.varies_by, *kind.sized_by))}
+    names = list(dict.fromkeys(name for name in schema.names if name in known))
+    words = [name for name in names if pa.types.is_string(schema.field(name).type)]
+    table = parquet.read_table(file, columns=names, read_dictionary=words)  # a word of many rows is read once
+    for name in words:
+        for chunk in table.column(name).chunks:
+            if any(len(str(word)) > LONGEST_WORD for word in chunk.dictionary):
+                raise UserError(f"{file}: {name}: has words of more than {LONGEST_WORD} characters")
+    return table
 
 
 def _kind(file: Path, columns: Mapping[str, Column]) -> str:

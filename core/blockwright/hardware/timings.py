@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from blockwright.errors import UserError
+from blockwright.errors import UserError, first_line
 from blockwright.files import write_atomically
+from blockwright.foreign_files import read_bytes
 
 FILE = "parts.csv"
+LARGEST_FILE = 16 * 2**20  # bytes
 
 
 @dataclass(frozen=True, order=True)
@@ -35,8 +37,10 @@ def read_timings(folder: Path) -> Timings:
     file = folder / FILE
     if not file.is_file():
         return {}
-    with file.open(newline="", encoding="utf-8") as opened:
-        rows = list(csv.DictReader(opened))
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_bytes(file, LARGEST_FILE).decode("utf-8"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{file}: is no CSV table ({first_line(error)})") from None
     return dict(_timing(file, number, row) for number, row in enumerate(rows, 1))
 
 

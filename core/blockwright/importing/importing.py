@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,8 @@ from blockwright.errors import UserError
 from blockwright.events import emit
 from blockwright.files import write_directory_atomically
 from blockwright.importing.block_configs import child_settings
-from blockwright.models.weights import SafetensorsSource
+from blockwright.models.configs import CONFIG, read_config_json, understood
+from blockwright.models.weights import SafetensorsSource, Stored, other_tensors
 from blockwright.variants import SubBlock, VariantSpec
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ class TheirSource:
 
     def names(self) -> Iterable[str]:
         return self._name_of.keys()
+
+    def stored(self) -> Mapping[str, Stored]:
+        """What the files' headers say, by a child's names."""
+        stored = self._source.stored()
+        return {ours: stored[theirs] for ours, theirs in self._name_of.items()}
 
     def read(self, name: str) -> Tensor:
         return self._source.read(self._name_of[name])
@@ -63,17 +68,17 @@ def read_config(folder: Path) -> BlockwrightConfig:
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: no config.json in it; name the folder of a checkpoint")
     try:
-        return BlockwrightConfig(**child_settings(json.loads((folder / "config.json").read_text())))
+        with understood(folder / CONFIG):
+            return BlockwrightConfig(**child_settings(read_config_json(folder)))
     except UserError as error:
         raise UserError(*(f"{folder}: {line}" for line in error.lines)) from None
 
 
 def imported_graph(folder: Path) -> BlockGraph:
     """The block graph of a published model or of a child, from its config; weights need not be there."""
-    from blockwright.child.configuration_blockwright import BlockwrightConfig
+    from blockwright.child.config_reading import is_child, read_child_config
 
-    known = json.loads((folder / "config.json").read_text()).get("model_type") == BlockwrightConfig.model_type
-    return graph_of_config(BlockwrightConfig.from_pretrained(folder) if known else read_config(folder))
+    return graph_of_config(read_child_config(folder) if is_child(folder) else read_config(folder))
 
 
 def graph_of_config(config: BlockwrightConfig) -> BlockGraph:
@@ -112,12 +117,14 @@ def _ours(name: str) -> str:
 def _check_names(folder: Path, config: BlockwrightConfig, source: TheirSource) -> None:
     from blockwright.child.checkpoint import planned_tensors
 
-    planned, there = {tensor.name for tensor in planned_tensors(config)}, set(source.names())
-    unexplained = there - planned - ({"lm_head.weight"} if config.tie_word_embeddings else set())
-    lines = [
-        f"{folder}: {what}: {', '.join(sorted(names)[:_TOLD])}" + (" …" if len(names) > _TOLD else "")
-        for what, names in (("lacks tensors", planned - there), ("its config does not explain", unexplained))
-        if names
-    ]
+    with understood(folder / CONFIG):
+        planned = planned_tensors(config)
+    known = {tensor.name for tensor in planned} | ({"lm_head.weight"} if config.tie_word_embeddings else set())
+    stored = source.stored()
+    unexplained = sorted(stored.keys() - known)
+    lines = other_tensors(stored, planned)
+    if unexplained:
+        more = " …" if len(unexplained) > _TOLD else ""
+        lines.append(f"its config does not explain: {', '.join(unexplained[:_TOLD])}{more}")
     if lines:
-        raise UserError(*lines)
+        raise UserError(*(f"{folder}: {line}" for line in lines))

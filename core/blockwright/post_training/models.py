@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from blockwright.models.configs import CONFIG, read_config_json, understood
 from blockwright.models.devices import best_device
 from blockwright.models.quiet import quiet_transformers
+from blockwright.models.tokenizers import read_tokenizer
+from blockwright.models.weights import SafetensorsSource
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -49,8 +52,10 @@ def opened_with(opener: Any, folder: Path) -> Any:
     """Any model as it is used, by its class or one of transformers' Auto classes; its own code is never run."""
     device = best_device()
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    with quiet_transformers():
-        model = opener.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
+    read_config_json(folder)
+    SafetensorsSource(folder)  # refuses a folder of pickles, and an index that leads elsewhere
+    with quiet_transformers(), understood(folder / CONFIG):
+        model = opener.from_pretrained(folder, dtype=dtype, trust_remote_code=False, use_safetensors=True)
     torch.nn.Module.to(model, device)  # transformers types its own as a function without self
     model.eval()
     return model
@@ -58,10 +63,7 @@ def opened_with(opener: Any, folder: Path) -> Any:
 
 def open_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint; one without padding pads with its end, which no loss and no mask counts."""
-    from transformers import AutoTokenizer
-
-    with quiet_transformers():
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+    tokenizer = read_tokenizer(folder)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

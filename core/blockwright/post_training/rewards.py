@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -132,6 +133,8 @@ class Rewards:
 
 def _imported(name: str) -> Callable[[Sample], float]:
     module, _, function = name.partition(":")
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        raise UserError(f"{name}: is a function of Python itself; give a package.module:function of your own")
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:

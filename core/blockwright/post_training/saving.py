@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blockwright.child.checkpoint import CheckpointSettings, planned_tensors, stored_dtype, write_checkpoint
-from blockwright.child.configuration_blockwright import BlockwrightConfig
+from blockwright.child.config_reading import read_child_config
 from blockwright.files import write_directory_atomically, write_json
 from blockwright.models.stack import LayerStack
 from blockwright.training.models import ModelSource
@@ -33,7 +33,7 @@ def save_trained(
     `chat_template` takes the place of the child's own; generation ends at `end_tokens` too. Of a model that is shared
     out over processes, all of them call this; the first writes.
     """
-    config = BlockwrightConfig.from_pretrained(given)
+    config = read_child_config(given)
     stack = LayerStack(config, ModelSource(model))
     if not is_first_process():
         for tensor in planned_tensors(config):

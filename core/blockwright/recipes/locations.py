@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
@@ -10,7 +11,9 @@ from pathlib import Path
 import yaml
 
 from blockwright.errors import UserError, first_line
+from blockwright.foreign_files import read_bytes
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 LONGEST_TEXT, DEEPEST, MOST_NODES = 256 * 1024, 40, 50_000  # characters, levels, nodes with aliases written out
 
 
@@ -40,15 +43,11 @@ def read_yaml(file: Path) -> object:
 
 
 def read_text(file: Path) -> str:
-    """A file's text; UserError for what is not there, cannot be opened or is no text."""
+    """A file's text; UserError for what is not there, is too large, cannot be opened or is no text."""
     try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{file}: there is no such file") from None
+        return read_bytes(file, 4 * LONGEST_TEXT).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 def line_of(text: str, path: tuple[str | int, ...]) -> int:
@@ -100,6 +99,7 @@ def _count_nodes(node: yaml.Node, counted: dict[int, int], above: frozenset[int]
         raise _Refused(node.start_mark.line + 1, "an alias stands inside what it names")
     if id(node) not in counted:
         _check_keys(node)
+        _check_characters(node)
         inner = above | {id(node)}
         counted[id(node)] = 1 + sum(_count_nodes(child, counted, inner) for _, _, child in _entries(node))
     if counted[id(node)] > MOST_NODES:
@@ -114,6 +114,13 @@ def _check_keys(node: yaml.Node) -> None:
     for name, line, _ in reversed(list(_entries(node))):
         if counts[name] > 1:
             raise _Refused(line, f"the key '{name}' is written twice")
+
+
+def _check_characters(node: yaml.Node) -> None:
+    """Escapes can write what YAML itself refuses: zero bytes, which no path has, and words for terminals."""
+    for scalar in (node, *(key for key, _ in node.value)) if isinstance(node, yaml.MappingNode) else (node,):
+        if isinstance(scalar, yaml.ScalarNode) and _CONTROL.search(scalar.value):
+            raise _Refused(scalar.start_mark.line + 1, "a value has a control character in it")
 
 
 def _entries(node: yaml.Node | None) -> Iterator[tuple[str, int, yaml.Node]]:

@@ -53,7 +53,7 @@ def _config(place: Path | str, settings: ParentSettings) -> PreTrainedConfig:
             config: PreTrainedConfig = AutoConfig.from_pretrained(
                 place, gguf_file=settings.gguf_file, revision=settings.revision, trust_remote_code=False
             )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged GGUF file ends in errors of any kind
         hubs = None if isinstance(place, Path) else refused(error, place)
         why = hubs or f"'{settings.model}' cannot be opened ({first_line(error)})"
         raise UserError(f"parent.model: {why}") from None

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from blockwright.errors import UserError, first_line
+from blockwright.recipes.interpolations import interpolation_mistakes
 from blockwright.recipes.locations import line_of, load_yaml, read_text
 from blockwright.recipes.mistakes import KeyPath, Mistake
 
@@ -105,9 +106,10 @@ def parse_override(text: str) -> Override:
     key, _, value = text.partition("=")
     parts = key.strip().replace("[", ".").replace("]", "").split(".")
     try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise UserError(f"command line: {text}: the value is no YAML; quote it") from None
+        parsed = load_yaml(value, "")
+    except UserError as error:
+        why = error.lines[0].partition(": ")[2]
+        raise UserError(f"command line: {text[:80]}: the value cannot be read ({why}); quote it") from None
     return Override(text, tuple(int(part) if part.isdigit() else part for part in parts), parsed)
 
 
@@ -131,7 +133,10 @@ def _apply(config: DictConfig, override: Override) -> None:
 
 def _resolved(config: DictConfig, source: Source) -> dict[str, object]:
     """Plain data with all interpolations filled in; all that cannot be filled in are told at once."""
-    mistakes = list(_bad_interpolations(config, ()))
+    written = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(written, dict)
+    mistakes = interpolation_mistakes({str(key): value for key, value in written.items()})
+    mistakes = mistakes or list(_bad_interpolations(config, ()))
     if mistakes:
         raise source.error(mistakes)
     data = OmegaConf.to_container(config, resolve=True)

@@ -61,7 +61,7 @@ class Recipe(BaseModel):
     """All of a recipe. Plugin sections and the space are checked against the plugins and the parent in `checking`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
     parent: ParentSettings
     space: Annotated[object, AfterValidator(_a_space)] = "puzzle"
     text: TextSettings

@@ -10,12 +10,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from blockwright.errors import UserError, first_line
 from blockwright.evaluating.comparison import Comparison
 from blockwright.files import read_record
+from blockwright.recipes.locations import load_yaml, read_text
 from blockwright.report.records import (
     ChildConfig,
     Costs,
@@ -45,14 +45,13 @@ class Record:
 
     @cached_property
     def recipe_text(self) -> str:
-        try:
-            return (self.directory / "recipe.yaml").read_text()
-        except (FileNotFoundError, NotADirectoryError):
-            raise UserError(f"{self.directory}: no run is here, a run's folder holds recipe.yaml") from None
+        if not (self.directory / "recipe.yaml").is_file():
+            raise UserError(f"{self.directory}: no run is here, a run's folder holds recipe.yaml")
+        return read_text(self.directory / "recipe.yaml")
 
     @cached_property
     def recipe(self) -> Mapping[str, object]:
-        found = yaml.safe_load(self.recipe_text)
+        found = load_yaml(self.recipe_text, self.directory / "recipe.yaml")
         return found if isinstance(found, dict) else {}
 
     @property
@@ -165,12 +164,12 @@ class Record:
     @cached_property
     def token_sets(self) -> Mapping[str, tuple[int, int]]:
         """Sequences and tokens a sequence of each set; only the file's header is read."""
-        from safetensors import safe_open
+        from blockwright.models.weights import opened
 
         path = self.directory / PARENT / "tokens.safetensors"
         if PARENT not in self.seconds:
             return {}
-        with safe_open(path, framework="np") as file:
+        with opened(path, "np") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118, no mapping
         return dict(sorted(shapes.items(), key=lambda item: (item[0] == "evaluation", item[0])))
 

@@ -68,6 +68,8 @@ class RunDirectory:
 
     def _begin(self, step: str, key: str) -> Path:
         folder = self.folder(step)
+        if folder.is_symlink():
+            raise UserError(f"{folder}: is a link; a step is written inside its run, so remove the link")
         goes_on = read_record(folder / STARTED).get("key") == key and not (folder / DONE).exists()
         if not goes_on or self._is_damaged(step):
             clear(folder)
@@ -86,7 +88,7 @@ class RunDirectory:
     def remove_all_but(self, steps: frozenset[str]) -> None:
         """Removes folders of steps that the recipe no longer asks for; folders that no step made are left alone."""
         for folder in sorted(self.path.glob("[0-9][0-9]-*")):
-            if folder.name not in steps and (folder / STARTED).exists():
+            if folder.name not in steps and not folder.is_symlink() and (folder / STARTED).exists():
                 clear(folder)
                 folder.rmdir()
                 emit("step_removed", step=folder.name)

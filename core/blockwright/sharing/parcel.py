@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, ValidationError
 
 from blockwright.errors import UserError
 from blockwright.files import sha256_of, write_atomically, write_directory_atomically, write_json
+from blockwright.foreign_files import read_json
 from blockwright.library import Library, sub_block_path
 from blockwright.searching.pricing import Space
 from blockwright.variants import SubBlock
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from blockwright.running.files import RunFiles
 
 MANIFEST, SCORES = "library.json", "scores.json"
+_SCORES = TypeAdapter(dict[str, dict[str, FiniteFloat]])
 SAMPLED = 4096  # numbers of each weight that go into a parent's digest
 
 
@@ -84,16 +85,18 @@ def import_library(folder: Path, parent: Parent, space: Space, into: Path) -> Li
 def read_scores(folder: Path) -> Mapping[str, Mapping[str, float]]:
     """The scores of a shared library, checked."""
     check_file(folder, SCORES, read_manifest(folder))
-    scores: Mapping[str, Mapping[str, float]] = json.loads((folder / SCORES).read_text())
-    return scores
+    try:
+        return _SCORES.validate_python(read_json(folder / SCORES))
+    except ValidationError as error:
+        raise UserError(f"{folder / SCORES}: are no scores ({error.errors()[0]['msg']})") from None
 
 
 def read_manifest(folder: Path) -> Manifest:
     """UserError for a folder that is no shared library."""
+    if not (folder / MANIFEST).is_file():
+        raise UserError(f"{folder}: holds no {MANIFEST}; `blockwright share RUN FOLDER` makes one")
     try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{folder}: holds no {MANIFEST}; `blockwright share RUN FOLDER` makes one") from None
+        return Manifest.model_validate(read_json(folder / MANIFEST))
     except ValidationError as error:
         raise UserError(f"{folder / MANIFEST}: is no list of a library ({error.errors()[0]['msg']})") from None
 

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blockwright.foreign_files import read_json_object
+
 if TYPE_CHECKING:
     import gguf
     from transformers import PreTrainedTokenizerBase
@@ -41,19 +43,15 @@ class GGUFTokenizer:
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        from transformers import AutoTokenizer
+        from blockwright.models.tokenizers import read_tokenizer
 
-        from blockwright.models.quiet import quiet_transformers
-
-        with quiet_transformers():
-            return AutoTokenizer.from_pretrained(self.folder)
+        return read_tokenizer(self.folder)
 
     @cached_property
     def written(self) -> Mapping[str, object]:
         """`tokenizer.json`; empty where there is none."""
         file = self.folder / "tokenizer.json"
-        found: dict[str, object] = json.loads(file.read_text()) if file.is_file() else {}
-        return found
+        return read_json_object(file) if file.is_file() else {}
 
     @property
     def refusal(self) -> str | None:

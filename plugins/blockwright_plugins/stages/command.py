@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validator, model_validator
 
+from blockwright.child.config_reading import read_child_config
 from blockwright.errors import UserError, did_you_mean
+from blockwright.models.configs import model_type_of
 from blockwright.plugins import hookimpl
 from blockwright.stages import Stage, StageContext, StageOptions, StageResult
 
@@ -201,31 +203,24 @@ def _made_whole(output: Path, given: Path, expected: tuple[str, ...]) -> None:
 
 def _refuse_other_weights(output: Path, config: BlockwrightConfig) -> None:
     from blockwright.child.checkpoint import planned_tensors
-    from blockwright.models.weights import SafetensorsSource
+    from blockwright.models.weights import SafetensorsSource, refuse_other_tensors
 
-    source = SafetensorsSource(output)
-    for tensor in planned_tensors(config):
-        try:
-            shape = tuple(source.shape(tensor.name))
-        except KeyError:
-            raise UserError(
-                f"stages: command: {output} has no weight {tensor.name}, which its config asks for"
-            ) from None
-        if shape != tensor.shape:
-            asked = f"{list(tensor.shape)}, as its config asks for"
-            raise UserError(f"stages: command: {tensor.name} in {output} is {list(shape)}, not {asked}")
+    try:
+        refuse_other_tensors(output, SafetensorsSource(output).stored(), planned_tensors(config))
+    except UserError as error:
+        raise UserError(*(f"stages: command: {line}" for line in error.lines)) from None
 
 
 def _config(output: Path) -> BlockwrightConfig:
     from blockwright.child.configuration_blockwright import BlockwrightConfig
 
-    kind = json.loads((output / "config.json").read_text()).get("model_type")
+    kind = model_type_of(output)
     if kind != BlockwrightConfig.model_type:
         raise UserError(
             f"stages: command: {{output}} holds a model of the type '{kind}', not a child; let the command end in a "
             f"checkpoint with the config.json of {{child}}, or bring it in with `blockwright import`"
         )
-    return BlockwrightConfig.from_pretrained(output)
+    return read_child_config(output)
 
 
 def _figures(file: Path) -> Mapping[str, float]:

@@ -85,6 +85,10 @@ def test_what_cannot_be_read_is_told_with_file_and_line(text: str, told: str) ->
 
 def test_files_that_are_missing_folders_or_binary_are_told(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe")
-    for name, told in (("none.yaml", "there is no such file"), ("", "cannot be read"), ("binary.yaml", "is not UTF-8")):
+    for name, told in (
+        ("none.yaml", "there is no such file"),
+        ("", "is no plain file"),
+        ("binary.yaml", "is not UTF-8"),
+    ):
         with pytest.raises(UserError, match=told):
             read_yaml(tmp_path / name)

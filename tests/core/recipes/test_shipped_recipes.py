@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import warnings
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 import yaml
 
+from blockwright.child.checkpoint import planned_tensors_of_equal_layers
 from blockwright.costs import TableExceeded
+from blockwright.models.sharding import PlannedTensor
+from blockwright.parent import describe_parent
+from blockwright.plugins import installed_plugins
 from blockwright.recipes.checking import CheckedRecipe, check_recipe
 
 ROOT = Path(__file__).parents[3]
@@ -42,11 +48,35 @@ def checked(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Checked
         "num_attention_heads": heads,
     }
     (folder / "config.json").write_text(json.dumps(LLAMA_3 | sizes))
-    (folder / "model.safetensors.index.json").write_text('{"weight_map": {}}')  # `check` reads no weight
+    write_headers(folder)
     monkeypatch.chdir(ROOT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TableExceeded)
         return check_recipe(RECIPES / f"{name}.yaml", [f"parent.model={folder}"])
+
+
+def write_headers(folder: Path) -> None:
+    """Shards of which only the headers are on the disk: `check` reads no weight."""
+    parent = describe_parent(folder, installed_plugins().families)
+    shards = defaultdict[str, list[PlannedTensor]](list)
+    for tensor in planned_tensors_of_equal_layers(parent.config):
+        layer = re.search(r"layers\.\d+", tensor.name)
+        shards[f"{layer[0] if layer else 'rest'}.safetensors"].append(tensor)
+    for shard, tensors in shards.items():
+        write_header(folder / shard, tensors)
+    places = {tensor.name: shard for shard, tensors in shards.items() for tensor in tensors}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+
+
+def write_header(file: Path, tensors: list[PlannedTensor]) -> None:
+    header, end = dict[str, object](), 0
+    for tensor in tensors:
+        start, end = end, end + tensor.size_bytes("bfloat16")
+        header[tensor.name] = {"dtype": "BF16", "shape": tensor.shape, "data_offsets": [start, end]}
+    encoded = json.dumps(header).encode()
+    with file.open("wb") as opened:
+        opened.write(struct.pack("<Q", len(encoded)) + encoded)
+        opened.truncate(8 + len(encoded) + end)
 
 
 def written(name: str) -> dict[str, object]:

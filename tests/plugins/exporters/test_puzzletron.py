@@ -141,7 +141,7 @@ def test_tensors_that_are_missing_or_unexplained_are_told_and_nothing_is_written
     with pytest.raises(UserError) as told:
         import_child(exported, tmp_path / "taken")
     assert list(told.value.lines) == [
-        f"{exported}: lacks tensors: model.layers.0.mlp.up_proj.weight",
+        f"{exported}: has no weight model.layers.0.mlp.up_proj.weight, which its config asks for",
         f"{exported}: its config does not explain: model.layers.0.self_attn.q_norm.weight",
     ]
     assert not (tmp_path / "taken").exists()

@@ -11,24 +11,22 @@ from blockwright.text.generating.settings import SamplingSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import GenerationConfig, PreTrainedModel
+    from transformers import GenerationConfig
 
 
 class Sampler:
     """A model and its tokenizer, on the GPU in bfloat16 where there is one, else in float32."""
 
     def __init__(self, directory: Path) -> None:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM
 
         from blockwright.models.devices import best_device
+        from blockwright.models.tokenizers import read_tokenizer
+        from blockwright.post_training.models import opened_with
 
         self.device = best_device().type
-        dtype = torch.bfloat16 if self.device == "cuda" else torch.float32
-        with quiet_transformers():
-            self.tokenizer = AutoTokenizer.from_pretrained(directory)
-            model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
-        self.model = model.eval().to(self.device)
+        self.tokenizer = read_tokenizer(directory)
+        self.model = opened_with(AutoModelForCausalLM, directory)
         self._ends = _ends(self.model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
 
     @property

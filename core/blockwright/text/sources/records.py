@@ -53,6 +53,8 @@ def _parsed(line: bytes, where: str) -> object:
         return json.loads(line)
     except UnicodeDecodeError:
         raise UserError(f"{where}: is not written in UTF-8") from None
+    except RecursionError:
+        raise UserError(f"{where}: is nested too deep") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{where}: is no JSON ({error.msg} at column {error.colno})") from None
 
