@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from blockwright.executors import HERE, Executor
 from blockwright.files import write_json
 from blockwright.problem import Join, Problem, Solver
 from blockwright.running.files import RunFiles
@@ -30,10 +31,11 @@ class SolveStep(Step):
     starts: Mapping[str, Solver]
     seed: int
     join_limits: JoinLimits | None = None
+    executor: Executor = HERE
 
     def run(self, files: RunFiles, folder: Path) -> None:
         """Writes `solution.json`, without times, so that equal recipes give equal bytes."""
-        context, joins = search_context(files, self.seed, folder), self._joins(files, folder)
+        context, joins = search_context(files, self.seed, folder, self.executor), self._joins(files, folder)
         by_batch = files.prices_by_batch() if self.settings.batches else {}
         problems = {batch: self._problem(files, prices, joins) for batch, prices in by_batch.items()}
         *_, solver = walkers(self.solver, self.settings.fusion).values()
@@ -69,9 +71,9 @@ def problem_with_joins(
     return with_joins(problem, joins, prices.join_savings, rule)
 
 
-def search_context(files: RunFiles, seed: int, folder: Path) -> SearchContext:
+def search_context(files: RunFiles, seed: int, folder: Path, executor: Executor = HERE) -> SearchContext:
     """Scores are made on the scoring tokens, children judged on those held back."""
     tokens = files.tokens
     return SearchContext(
-        files.parent, files.library, files.variants, tokens["scoring"], tokens["heldback"], seed, folder
+        files.parent, files.library, files.variants, tokens["scoring"], tokens["heldback"], seed, folder, executor
     )
