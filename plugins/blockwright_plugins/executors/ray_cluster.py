@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from pydantic import NonNegativeInt, PositiveInt
@@ -13,6 +15,7 @@ from blockwright.executors import Executor, ExecutorOptions, Result, Task
 from blockwright_plugins.executors.threads import use_threads
 
 LOCAL = "local"
+ANSWERS_WITHIN_S = 10.0
 
 
 class RayOptions(ExecutorOptions):
@@ -35,7 +38,7 @@ class Ray(Executor):
 
     name = "ray"
     Options = RayOptions
-    contract_options = ({"address": LOCAL, "workers": 1},)
+    contract_options = ()  # it needs a cluster
 
     def __init__(self, options: ExecutorOptions) -> None:
         super().__init__(options)
@@ -53,8 +56,9 @@ class Ray(Executor):
         remote = self._ray.remote(_done).options(
             name=_name(task), num_cpus=options.threads, num_gpus=options.gpus, max_retries=options.retries
         )
-        future: Future[Result] = remote.remote(options.threads, function, task).future()
-        return future
+        answer: Future[Result] = Future()
+        remote.remote(options.threads, function, task).future().add_done_callback(partial(_hand_on, answer))
+        return answer
 
     def close(self) -> None:
         if self._ray is not None and self._is_ours:
@@ -66,15 +70,13 @@ class Ray(Executor):
         ray = _imported()
         if not ray.is_initialized():
             options = self._options
+            _refuse_where_nobody_answers(options.address)
             cpus = options.workers * options.threads if options.address == LOCAL else None
             try:
                 ray.init(address=options.address, num_cpus=cpus, include_dashboard=False if cpus else None,
                          log_to_driver=False, configure_logging=False)  # fmt: skip
             except ConnectionError as error:
-                raise UserError(
-                    f"executor.address: no Ray cluster at '{options.address}' ({first_line(error)}); type "
-                    f"`ray start --head`, or write `address: {LOCAL}`"
-                ) from error
+                raise _no_cluster(options.address, error) from error
             self._is_ours = True
         self._ray = ray
 
@@ -84,9 +86,36 @@ class Ray(Executor):
         return self.options
 
 
+def _refuse_where_nobody_answers(address: str) -> None:
+    """At once; Ray itself tries a `host:port` for more than a minute."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or "/" in address:
+        return
+    try:
+        socket.create_connection((host, int(port)), ANSWERS_WITHIN_S).close()
+    except OSError as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> UserError:
+    return UserError(
+        f"executor.address: no Ray cluster at '{address}' ({first_line(error)}); type `ray start --head`, or write "
+        f"`address: {LOCAL}`"
+    )
+
+
 def _done(threads: int, function: Callable[[Task], Result], task: Task) -> Result:
     use_threads(threads)
     return function(task)
+
+
+def _hand_on(answer: Future[Result], rays: Future[Result]) -> None:
+    """What a task raised as it raised it, without Ray's own text around it."""
+    error = rays.exception()
+    if error is None:
+        answer.set_result(rays.result())
+    else:
+        answer.set_exception(getattr(error, "cause", None) or error)
 
 
 def _name(task: object) -> str:
