@@ -59,6 +59,19 @@ class Statistics:
         self._cross = torch.zeros(hidden_size, hidden_size, dtype=torch.float64)
         self.features = torch.zeros(feature_width, feature_width, dtype=torch.float64)
 
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> Statistics:
+        """The inverse of `tensors`."""
+        statistics = cls(0, 0)
+        statistics._inputs, statistics._cross = tensors["inputs"], tensors["cross"]
+        statistics.features = tensors["features"]
+        return statistics
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All sums by name, to be stored."""
+        return {"inputs": self._inputs, "cross": self._cross, "features": self.features}
+
     @property
     def input_to_output(self) -> InputMoments:
         return InputMoments(self._inputs, self._cross)
@@ -91,7 +104,8 @@ class Streams:
 class SubBlockContext:
     """One sub-block of the parent with the streams that enter it.
 
-    `gradient_moment` is E[g gᵀ] (hidden, hidden), g = ∂ log p(y) / ∂ output, y drawn from the parent.
+    `gradient_moment` is E[g gᵀ] (hidden, hidden), g = ∂ log p(y) / ∂ output, y drawn from the parent. `measured` and
+    `outputs` hold, by the name of the stream, the moments that were taken and what the parent's sub-block adds.
     """
 
     sub_block: SubBlock
@@ -103,8 +117,8 @@ class SubBlockContext:
     settings: LibrarySettings
     seed: int
     decisions: dict[str, dict[str, float]] = field(default_factory=dict)
-    _measured: dict[str, Statistics] = field(default_factory=dict, repr=False)
-    _outputs: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    measured: dict[str, Statistics] = field(default_factory=dict, repr=False)
+    outputs: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def module(self) -> torch.nn.Module:
@@ -147,30 +161,30 @@ class SubBlockContext:
     def keep_outputs(self) -> None:
         """Takes the moments and keeps what the parent's sub-block adds to the streams, until they move on."""
         for name in ("calibration", "heldback"):
-            self._outputs[name] = torch.empty_like(getattr(self.streams, name))
-            self._measured[name] = self._measure(name, advance=False)
+            self.outputs[name] = torch.empty_like(getattr(self.streams, name))
+            self.measured[name] = self._measure(name, advance=False)
 
     def examples(self, name: str) -> Examples:
         """One of the streams with the outputs that were kept."""
-        return Examples(getattr(self.streams, name), self._outputs[name])
+        return Examples(getattr(self.streams, name), self.outputs[name])
 
     def advance(self) -> None:
         """Moves the streams past the sub-block, in place; the moments are taken in the same pass."""
         for name in ("calibration", "heldback"):
-            if name in self._outputs:
-                getattr(self.streams, name).add_(self._outputs.pop(name))
+            if name in self.outputs:
+                getattr(self.streams, name).add_(self.outputs.pop(name))
             else:
-                self._measured[name] = self._measure(name, advance=True)
+                self.measured[name] = self._measure(name, advance=True)
 
     def _statistics(self, name: str) -> Statistics:
-        if name not in self._measured:
-            self._measured[name] = self._measure(name, advance=False)
-        return self._measured[name]
+        if name not in self.measured:
+            self.measured[name] = self._measure(name, advance=False)
+        return self.measured[name]
 
     def _measure(self, name: str, advance: bool) -> Statistics:
         projection = self.module.get_submodule(OUTPUT_PROJECTIONS[self.sub_block.slot])
         statistics = Statistics(self.shape.hidden_size, projection.get_parameter("weight").shape[1])
-        kept = iter(self._outputs[name].split(self.settings.sequences_at_once)) if name in self._outputs else None
+        kept = iter(self.outputs[name].split(self.settings.sequences_at_once)) if name in self.outputs else None
         with torch.no_grad():
             for stream, normed in self._normed(getattr(self.streams, name)):
                 features = self.module.features(normed, **self.attention_arguments)  # type: ignore[operator]

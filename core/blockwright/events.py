@@ -30,6 +30,17 @@ def emit(name: str, done: int | None = None, total: int | None = None, **fields:
 
 
 @contextmanager
+def collected() -> Iterator[list[Event]]:
+    """The events of a with-block, kept from all listeners: they are told where a task's result is wanted."""
+    events: list[Event] = []
+    token = _listeners.set((events.append,))
+    try:
+        yield events
+    finally:
+        _listeners.reset(token)
+
+
+@contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Adds a listener for the length of a with-block."""
     token = _listeners.set((*_listeners.get(), listener))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from blockwright.costs import CostModel
     from blockwright.engines import Engine
     from blockwright.events import Event
+    from blockwright.executors import Executor
     from blockwright.exporters import Exporter
     from blockwright.parent import ModelFamily
     from blockwright.post_training.rewards import Reward
@@ -132,6 +133,16 @@ def register_engines() -> list[type[Engine]]:
     An engine reads the folder of one exporter, runs a prompt and some decoding steps, and tells how long they took.
 
     :returns: A list of subclasses of :class:`blockwright.engines.Engine`.
+    """
+
+
+@hookspec
+def register_executors() -> list[type[Executor]]:
+    """Places where the tasks of a run are done, such as other processes or a cluster; the recipe's `executor.name`.
+
+    Asked for the tasks of the library, the scores and the children; what they are is the run's matter.
+
+    :returns: A list of subclasses of :class:`blockwright.executors.Executor`.
     """
 
 

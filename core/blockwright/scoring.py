@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from blockwright.parent import Parent
 
 Scores = Mapping[str, float]  # by variant label, in nats per token
+Piece = Mapping[str, "Tensor"]  # what a walk along the parent saw at one sub-block
 
 
 class ScorerOptions(BaseModel):
@@ -80,3 +81,22 @@ class Scorer(ABC):
     @abstractmethod
     def score(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Scores]]:
         """Yields each sub-block once, in any order, with a score for every variant in the library (`keep` is 0)."""
+
+
+class PiecewiseScorer(Scorer):
+    """A scorer that walks along the parent, and prices each sub-block from what the walk saw there alone.
+
+    So the pieces can be priced by the workers of an executor, while the walk goes on.
+    """
+
+    @abstractmethod
+    def walk(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Piece]]:
+        """Yields each sub-block that is not in `context.scored` once, in any order, with what its price depends on."""
+
+    @abstractmethod
+    def price(self, context: ScoreContext, sub_block: SubBlock, piece: Piece) -> Scores:
+        """A score for every variant in the library (`keep` is 0), by nothing but the context and the piece."""
+
+    def score(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Scores]]:
+        for sub_block, piece in self.walk(context):
+            yield sub_block, self.price(context, sub_block, piece)

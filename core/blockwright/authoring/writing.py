@@ -38,6 +38,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("reward", "a reward", "register_rewards", "rewards"),
         Kind("exporter", "an exporter", "register_exporters", "exporters"),
         Kind("engine", "an engine", "register_engines", "engines"),
+        Kind("executor", "an executor", "register_executors", "executors"),
         Kind(
             "resources",
             "a search space and a hardware profile",

@@ -30,6 +30,7 @@ CONTRACTS: Mapping[str, tuple[str, str]] = {  # kind -> the module of its rules 
     "exporter": ("exporters", "EXPORTER_CONTRACT"),
     "reward": ("rewards", "REWARD_CONTRACT"),
     "engine": ("engines", "ENGINE_CONTRACT"),
+    "executor": ("executors", "EXECUTOR_CONTRACT"),
     "resources": ("resources", "RESOURCES_CONTRACT"),
 }
 

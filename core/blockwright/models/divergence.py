@@ -18,6 +18,13 @@ class Reference:
     def __init__(self, parent: LayerStack, tokens: Tensor) -> None:
         self.tokens, self.head, self.stream = tokens, parent.head(), final_stream(parent, tokens)
 
+    @classmethod
+    def of(cls, head: Head, stream: Tensor, tokens: Tensor) -> Reference:
+        """From the stream (sequences, seq, hidden) that another process has run the parent for."""
+        reference = cls.__new__(cls)
+        reference.tokens, reference.head, reference.stream = tokens, head, stream
+        return reference
+
     def divergence(self, child: LayerStack, sequences: int | None = None) -> float:
         """Mean KL(parent‖child) in nats per token, on the first so many sequences or on all."""
         stream = final_stream(child, self.tokens[:sequences])

@@ -25,12 +25,14 @@ from blockwright.costs import CostModel
 from blockwright.engines import Engine
 from blockwright.errors import UserError, did_you_mean
 from blockwright.events import Event, emit, listening
+from blockwright.executors import Executor
 from blockwright.exporters import Exporter
 from blockwright.parent import ModelFamily
 from blockwright.plugins.loading import Plugin, load_plugins
 from blockwright.plugins.parts import (
     COST_MODEL,
     ENGINE,
+    EXECUTOR,
     EXPORTER,
     FAMILY,
     REWARD,
@@ -130,6 +132,10 @@ class Plugins:
     def engines(self) -> Mapping[str, type[Engine]]:
         return self._all(ENGINE)
 
+    @property
+    def executors(self) -> Mapping[str, type[Executor]]:
+        return self._all(EXECUTOR)
+
     def cost_model(self, name: str) -> type[CostModel]:
         return self._find(COST_MODEL, name)
 
@@ -153,6 +159,9 @@ class Plugins:
 
     def engine(self, name: str) -> type[Engine]:
         return self._find(ENGINE, name)
+
+    def executor(self, name: str) -> type[Executor]:
+        return self._find(EXECUTOR, name)
 
     def resource_folders(self, kind: ResourceKind) -> tuple[Path, ...]:
         """Folders of `NAME.yaml` files, the built-in ones first."""

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar, get_args
 
 from blockwright.costs import CostModel
 from blockwright.engines import Engine
+from blockwright.executors import Executor
 from blockwright.exporters import Exporter
 from blockwright.parent import ModelFamily
 from blockwright.post_training.rewards import Reward
@@ -46,6 +47,7 @@ STAGE = Kind("stage", "register_stages", Stage)  # type: ignore[type-abstract]
 REWARD = Kind("reward", "register_rewards", Reward)  # type: ignore[type-abstract]
 EXPORTER = Kind("exporter", "register_exporters", Exporter)  # type: ignore[type-abstract]
 ENGINE = Kind("engine", "register_engines", Engine)  # type: ignore[type-abstract]
+EXECUTOR = Kind("executor", "register_executors", Executor)  # type: ignore[type-abstract]
 KINDS: tuple[Kind[object], ...] = (
     FAMILY,
     VARIANT,
@@ -57,6 +59,7 @@ KINDS: tuple[Kind[object], ...] = (
     REWARD,
     EXPORTER,
     ENGINE,
+    EXECUTOR,
 )  # type: ignore[assignment]
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from blockwright.costs import CostModel, Scenario
 from blockwright.errors import UserError
+from blockwright.executors import HERE, Executor
 from blockwright.exporters import Exporter
 from blockwright.exporting.targets import space_for_targets
 from blockwright.measuring.whole_models import Target
@@ -46,6 +47,7 @@ class Made:
     starts: Mapping[str, Solver]
     exports: tuple[Exporter, ...] = ()
     transforms: tuple[Transform, ...] = ()
+    executor: Executor = HERE
 
 
 @dataclass(frozen=True)
@@ -228,11 +230,13 @@ class _Check:
         stages, bad_stages = make_listed(plugins.stages, "stage", "stages", data.get("stages"))
         starts, bad_starts = make_starts(plugins.solvers, data.get("search"))
         exports, bad_exports = make_listed(plugins.exporters, "exporter", "exports", data.get("exports"))
+        executor, bad_executor = make_named(plugins.executors, "executor", data.get("executor"), HERE.name)
         wrong = [*bad_scorer, *bad_costs, *bad_solver, *bad_transforms, *bad_stages, *bad_starts, *bad_exports]
+        wrong += bad_executor
         self.mistakes += wrong
-        if wrong or scorer is None or costs is None or solver is None:
+        if wrong or scorer is None or costs is None or solver is None or executor is None:
             return None
-        return Made(scorer, costs, solver, tuple(stages), starts, tuple(exports), tuple(transforms))
+        return Made(scorer, costs, solver, tuple(stages), starts, tuple(exports), tuple(transforms), executor)
 
     def parent(self) -> Parent | None:
         """The parent's outline, None where its section or what it names is wrong."""

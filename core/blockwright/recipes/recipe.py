@@ -78,6 +78,7 @@ class Recipe(BaseModel):
     stages: tuple[Annotated[object, AfterValidator(_one_stage)], ...] = ()
     evaluation: EvaluationSettings | None = None
     exports: tuple[Annotated[object, AfterValidator(_one_export)], ...] = ()
+    executor: PluginSection = PluginSection(name="in-process")
     runs: str = "runs"
     seed: int = Field(default=0, ge=0, lt=2**63)
 

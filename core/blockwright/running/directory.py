@@ -61,6 +61,7 @@ class RunDirectory:
         emit("step_started", step=step)
         start = time.perf_counter()
         work(folder)
+        _remove_parts(folder)  # of workers that were killed, while the step went on
         seconds = round(time.perf_counter() - start, 3)
         write_json(folder / DONE, {"key": key, "seconds": seconds, "files": checksums(folder)})
         (folder / SEALS).unlink(missing_ok=True)
@@ -73,8 +74,7 @@ class RunDirectory:
         goes_on = read_record(folder / STARTED).get("key") == key and not (folder / DONE).exists()
         if not goes_on or self._is_damaged(step):
             clear(folder)
-        for left_by_a_kill in list(folder.rglob(".*.part")):
-            remove(left_by_a_kill)
+        _remove_parts(folder)
         write_json(folder / STARTED, {"key": key})
         return folder
 
@@ -109,6 +109,12 @@ class RunDirectory:
             file.write(f"{os.getpid()}\n")
             file.flush()
             yield
+
+
+def _remove_parts(folder: Path) -> None:
+    """What a killed process has half written."""
+    for left_by_a_kill in list(folder.rglob(".*.part")):
+        remove(left_by_a_kill)
 
 
 def clear(folder: Path) -> None:

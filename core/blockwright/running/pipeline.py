@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from blockwright.errors import UserError, hint_for
@@ -45,8 +46,8 @@ def plan_steps(checked: CheckedRecipe) -> tuple[Step, ...]:
     keys, weights = plan_keys(checked), recipe.parent.weights
     return (
         ParentStep(PARENT, keys[PARENT], recipe.parent, recipe.text, seed),
-        LibraryStep(LIBRARY, keys[LIBRARY], checked.space, recipe.library, seed, weights),
-        ScoreStep(SCORES, keys[SCORES], made.scorer, seed),
+        LibraryStep(LIBRARY, keys[LIBRARY], checked.space, recipe.library, seed, made.executor, weights),
+        ScoreStep(SCORES, keys[SCORES], made.scorer, seed, made.executor),
         CostStep(
             COSTS,
             keys[COSTS],
@@ -57,7 +58,17 @@ def plan_steps(checked: CheckedRecipe) -> tuple[Step, ...]:
             recipe.search.batches,
             joins=checked.join_limits is not None,
         ),
-        SolveStep(SOLVE, keys[SOLVE], made.solver, recipe.search, made.starts, seed, checked.join_limits, weights),
+        SolveStep(
+            SOLVE,
+            keys[SOLVE],
+            made.solver,
+            recipe.search,
+            made.starts,
+            seed,
+            checked.join_limits,
+            made.executor,
+            weights,
+        ),
         *((BuildStep(BUILD, keys[BUILD]), *_after_the_build(checked, keys)) if weights else ()),
     )
 
@@ -82,7 +93,7 @@ def run_checked(checked: CheckedRecipe, last: str | None = None) -> RunFiles:
     """Does what is not done yet; the same call finishes a run that was killed. `last` names a step to stop after."""
     run, steps = RunDirectory(checked.directory), plan_steps(checked)
     files = RunFiles(checked.directory, checked.plugins.families, checked.plugins.variants)
-    with run.locked(), logged_to(run.path / LOG), checked.plugins.observing():
+    with run.locked(), logged_to(run.path / LOG), checked.plugins.observing(), closing(checked.made.executor):
         emit("run_started", pid=os.getpid(), directory=str(run.path))
         checked.plugins.tell_troubles()
         save_recipe(checked.recipe, run.path / "recipe.yaml")

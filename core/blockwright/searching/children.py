@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,13 @@ from torch import Tensor
 
 from blockwright.child.assembly import Assignment, Variants, assemble
 from blockwright.events import emit
+from blockwright.executors import HERE, Executor
 from blockwright.fusion.runs import joined_runs, sketch_layers
 from blockwright.fusion.weights import fuse
 from blockwright.models.divergence import Reference
 from blockwright.models.sensitivity import LayerGradients, divergence_gradient, joined, sampled_gradient, walk_back
 from blockwright.models.stack import LayerStack
-from blockwright.problem import Join, Joined
+from blockwright.problem import Join, Joined, Solution
 from blockwright.searching.join_scoring import rescore_joins
 from blockwright.searching.replacement import Replacements
 from blockwright.variants import SubBlock, VariantSpec
@@ -45,6 +46,7 @@ class SearchContext:
     judging: Tensor
     seed: int
     folder: Path
+    executor: Executor = HERE
 
 
 class Children:
@@ -56,11 +58,17 @@ class Children:
     def realise(self, variants: Labels, tokens: int | None = None, joined: Joined = ()) -> float:
         """KL(parent‖child) in nats per token of the assembled child, its joined FFNs fused; on about so many tokens,
         or on all of them."""
-        judging = self.context.judging
-        sequences = None if tokens is None else max(1, tokens // judging.shape[1])
         child = self._assembled(self.context.library.assignment(variants))
-        runs = joined_runs(sketch_layers(child.config), joined)
-        return self._judge.divergence(fuse(child, runs) if runs else child, sequences)
+        return realised(child, self._judge, tokens, joined)
+
+    def realise_all(self, solutions: Sequence[Solution], tokens: int | None = None) -> Iterator[float]:
+        """`realise` of each; by workers, where the executor has some and there are several."""
+        if len(solutions) == 1 or not self.context.executor.apart:
+            yield from (self.realise(one.variants, tokens, one.joined) for one in solutions)
+            return
+        from blockwright.searching.realising_apart import realise_apart
+
+        yield from realise_apart(self.context, self._judge, solutions, tokens)
 
     def scores_around(self, variants: Labels, samples: int) -> Mapping[str, Mapping[str, float]]:
         """Change of KL, in nats per token, when one sub-block of this child takes another variant.
@@ -113,6 +121,13 @@ class Children:
             spec.label: 0.0 if spec == present else expansion(gradients[0], gradients[1:], output - own)
             for spec, output in replacements.outputs(sub_block, others, stream)
         }
+
+
+def realised(child: LayerStack, judge: Reference, tokens: int | None, joins: Joined) -> float:
+    """KL(parent‖child) in nats per token with these joins made, on about so many of the judge's tokens or on all."""
+    sequences = None if tokens is None else max(1, tokens // judge.tokens.shape[1])
+    runs = joined_runs(sketch_layers(child.config), joins)
+    return judge.divergence(fuse(child, runs) if runs else child, sequences)
 
 
 def expansion(slope: Tensor, samples: Tensor, change: Tensor) -> float:

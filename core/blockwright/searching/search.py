@@ -9,7 +9,7 @@ ball. A round whose children are not truly better is undone, and the ball shrink
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, field_validator
@@ -124,9 +124,15 @@ class _Best:
     realised: float = float("inf")
     rounds: list[Round] = field(default_factory=list)
 
-    def look(self, part: str, solution: Solution, predicted: float, radius: int) -> bool:
-        """Assembles a child and measures it; whether it is the best so far, which one that overflows never is."""
-        realised = self.children.realise(solution.variants, self.tokens, solution.joined)
+    def look(self, parts: Sequence[tuple[str, Solution, float]], radius: int) -> bool:
+        """Assembles children and measures them, each with its part and its sum; whether one is the best so far."""
+        losses, kept = self.children.realise_all([solution for _, solution, _ in parts], self.tokens), False
+        for one, loss in zip(parts, losses, strict=True):
+            kept |= self._note(*one, loss, radius)
+        return kept
+
+    def _note(self, part: str, solution: Solution, predicted: float, realised: float, radius: int) -> bool:
+        """Whether this child is the best so far, which one that overflows never is."""
         if not math.isfinite(realised):
             emit("child_overflowed", part=part, realised=realised)
             return False
@@ -173,9 +179,9 @@ def search(
 def _solve(best: _Best, problem: Problem, solver: Solver, settings: SearchSettings, part: str) -> Solution:
     """Looks at the optima of the sums; the first of them."""
     first, *others = solve_many(problem, solver, settings.children, settings.distance)
-    best.look(f"{part}solve", first, first.objective, len(problem.choices))
-    for solution in others:
-        best.look(f"{part}diverse", solution, solution.objective, len(problem.choices))
+    parts = [(f"{part}solve", first, first.objective)]
+    parts += [(f"{part}diverse", solution, solution.objective) for solution in others]
+    best.look(parts, len(problem.choices))
     return first
 
 
@@ -184,12 +190,13 @@ def _look_elsewhere(
 ) -> None:
     """Children of other solvers, which join nothing, and of one that searches on real children."""
     apart, sub_blocks = replace(problem, joins=()), len(problem.choices)
-    for name, start in starts.items():
-        solution = start.solve(apart)
-        best.look(f"start {name}", solution, total(apart, solution.variants)[0], sub_blocks)
+    begun = {name: start.solve(apart) for name, start in starts.items()}
+    parts = [(f"start {name}", one, total(apart, one.variants)[0]) for name, one in begun.items()]
+    if parts:
+        best.look(parts, sub_blocks)
     if isinstance(solver, RealisingSolver):
         solution = solver.solve_realising(problem, best.children, first, best.children.context.folder)
-        best.look(solver.name, solution, total(problem, solution.variants)[0], sub_blocks)
+        best.look([(solver.name, solution, total(problem, solution.variants)[0])], sub_blocks)
 
 
 def _that_it_can(solver: Solver, settings: SearchSettings) -> SearchSettings:
@@ -217,10 +224,10 @@ def _rescore(best: _Best, problem: Problem, solver: Solver, settings: SearchSett
             around = best.children.scores_around(centre, settings.samples)
             joins = best.children.joins_around(centre, problem.joins) if problem.joins else ()
         distance = max(1, min(settings.distance, radius // 2))
-        around_problem, paid = _recentred(replace(problem, joins=joins), around, centre, radius), False
+        around_problem = _recentred(replace(problem, joins=joins), around, centre, radius)
         before = total(around_problem, centre, joined)[0]
-        for candidate in solve_many(around_problem, solver, settings.children, distance):
-            paid |= best.look(f"{part}rounds", candidate, realised + candidate.objective - before, radius)
+        found = solve_many(around_problem, solver, settings.children, distance)
+        paid = best.look([(f"{part}rounds", one, realised + one.objective - before) for one in found], radius)
         emit("round_finished", done=number + 1, total=settings.rounds, radius=radius, paid=paid)
         around, radius = (None, radius) if paid else (around, radius // 2)
 

@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 
 from blockwright.events import emit
 from blockwright.plugins import hookimpl
-from blockwright.scoring import ScoreContext, Scorer, ScorerOptions, Scores
+from blockwright.scoring import Piece, PiecewiseScorer, ScoreContext, Scorer, ScorerOptions, Scores
 from blockwright.variants import SubBlock, VariantSpec
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class FisherOptions(ScorerOptions):
     samples: PositiveInt = 4
 
 
-class FisherScorer(Scorer):
+class FisherScorer(PiecewiseScorer):
     """KL(parent‖child) ≈ ½ Σ_t E_{y~p}[(g_t·δ_t)²], δ = variant output − parent output, g = ∂ log p(y) / ∂ output.
 
     The second-order expansion of the KL around the parent, where its first-order term vanishes.
@@ -33,19 +33,23 @@ class FisherScorer(Scorer):
     name = "fisher"
     Options = FisherOptions
 
-    def score(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Scores]]:
+    def walk(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Piece]]:
         from blockwright.models.sensitivity import sampled_gradient, walk_back
-        from blockwright.searching.replacement import Replacements
 
         assert isinstance(self.options, FisherOptions)
-        replacements = Replacements(context.parent, context.library, context.variants)
         stack = context.parent.stack()
         head_gradient = sampled_gradient(stack.head(), self.options.samples, context.seed)
         for at in walk_back(stack, context.tokens, head_gradient):
             for sub_block, stream, gradients in at.sides():
                 if sub_block not in context.scored:
-                    yield sub_block, _scores(replacements, sub_block, stream, gradients)
+                    yield sub_block, {"stream": stream, "gradients": gradients}
             emit("layer_scored", done=len(stack) - at.layer, total=len(stack), layer=at.layer)
+
+    def price(self, context: ScoreContext, sub_block: SubBlock, piece: Piece) -> Scores:
+        from blockwright.searching.replacement import Replacements
+
+        replacements = Replacements(context.parent, context.library, context.variants)
+        return _scores(replacements, sub_block, piece["stream"], piece["gradients"])
 
 
 def _scores(replacements: Replacements, sub_block: SubBlock, stream: Tensor, gradients: Tensor) -> Scores:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from blockwright.events import emit
 from blockwright.plugins import hookimpl
-from blockwright.scoring import ScoreContext, Scorer, Scores
+from blockwright.scoring import Piece, PiecewiseScorer, ScoreContext, Scorer, Scores
 from blockwright.variants import SLOTS, SubBlock, VariantSpec
 
 if TYPE_CHECKING:
@@ -17,27 +17,31 @@ if TYPE_CHECKING:
     from blockwright.searching.replacement import Replacements
 
 
-class ReplaceOneBlockScorer(Scorer):
+class ReplaceOneBlockScorer(PiecewiseScorer):
     """Exact KL(parent‖child) of every single replacement; only the layers behind it are run again."""
 
     name = "replace-one-block"
 
-    def score(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Scores]]:
+    def walk(self, context: ScoreContext) -> Iterator[tuple[SubBlock, Piece]]:
         from blockwright.models.sensitivity import streams_between_layers
-        from blockwright.searching.replacement import Replacements
 
         stack = context.parent.stack()
-        replacements = Replacements(context.parent, context.library, context.variants)
         streams = streams_between_layers(stack, context.tokens)
         for sub_block in context.parent.sub_blocks():
             if sub_block in context.scored:
                 continue
-            specs = [spec for spec in context.library.variants(sub_block) if spec.kind != "keep"]
-            entries = [_after_replacement(replacements, sub_block, spec, streams[sub_block.layer]) for spec in specs]
-            scores = _divergences(stack, sub_block.layer + 1, entries, streams[-1])
-            labels = [spec.label for spec in specs]
-            yield sub_block, {"keep": 0.0, **dict(zip(labels, scores, strict=True))}
+            yield sub_block, {"stream": streams[sub_block.layer], "end": streams[-1]}
             emit("sub_block_scored", done=sub_block.layer + 1, total=len(stack), sub_block=str(sub_block))
+
+    def price(self, context: ScoreContext, sub_block: SubBlock, piece: Piece) -> Scores:
+        from blockwright.searching.replacement import Replacements
+
+        replacements = Replacements(context.parent, context.library, context.variants)
+        specs = [spec for spec in context.library.variants(sub_block) if spec.kind != "keep"]
+        entries = [_after_replacement(replacements, sub_block, spec, piece["stream"]) for spec in specs]
+        scores = _divergences(context.parent.stack(), sub_block.layer + 1, entries, piece["end"])
+        labels = [spec.label for spec in specs]
+        return {"keep": 0.0, **dict(zip(labels, scores, strict=True))}
 
 
 def _after_replacement(replacements: Replacements, sub_block: SubBlock, spec: VariantSpec, stream: Tensor) -> Tensor:

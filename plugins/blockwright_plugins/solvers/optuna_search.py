@@ -29,6 +29,8 @@ WARM, CHILD = "warm", "child"  # attributes of trials: which warm start it is, a
 class OptunaOptions(SolverOptions):
     """`trials` children are assembled in all, by all processes that share a `storage` (a journal or a database).
 
+    A new database gets its tables from one process, before another one starts.
+
     `warm`: how many diverse optima of the sums it begins with. A child that loses `prune` times as much as the best on
     the first `few_tokens` tokens is not looked at further; 0 tokens looks at every child whole.
     """
@@ -75,7 +77,8 @@ class OptunaSolver(RealisingSolver):
         searched = Searched(problem, children, self._options, self._study(problem, folder))
         self._warm_up(searched)
         while (done := len(_finished(searched.study))) < self._options.trials:
-            searched.study.sampler = self._sampler(done)
+            shared = self._options.storage is not None
+            searched.study.sampler = self._sampler(len(searched.study.trials) if shared else done)
             searched.study.optimize(lambda trial: _look(trial, searched), n_trials=1)
             emit("trial_finished", done=done + 1, total=self._options.trials)
         best = min(_complete(searched.study), key=lambda trial: (trial.values[0], trial.number), default=None)
@@ -107,12 +110,15 @@ class OptunaSolver(RealisingSolver):
             load_if_exists=True,
         )
 
-    def _sampler(self, finished: int) -> optuna.samplers.BaseSampler:
-        """Made anew before each trial from the number of finished ones, so that a killed search goes on alike."""
+    def _sampler(self, drawn: int) -> optuna.samplers.BaseSampler:
+        """Made anew before each trial from the number of finished ones, so that a killed search goes on alike.
+
+        Processes that share a storage also count those under way, lest all propose the same child.
+        """
         import optuna
 
         return optuna.samplers.NSGAIISampler(
-            population_size=self._options.population, seed=(self._options.seed << 20) + finished
+            population_size=self._options.population, seed=(self._options.seed << 20) + drawn
         )
 
     def _warm_up(self, searched: Searched) -> None:

@@ -86,7 +86,7 @@ class BlockDistillStage(Stage):
         return self.options
 
     def _trained(self, context: StageContext, child: LayerStack, way: str) -> tuple[LayerStack, Sequence[Record]]:
-        from blockwright.building.library import output_moments
+        from blockwright.building.gradients import output_moments
         from blockwright.healing.block_distillation.children import COUPLED, DECOUPLED, ChildDistillation
         from blockwright.healing.texts import HealingTexts
 

@@ -86,7 +86,7 @@ class RefitStage(Stage):
 
     def _output_moments(self, context: StageContext) -> dict[SubBlock, Tensor]:
         """E[g gᵀ] at every sub-block's output of the parent; kept in the stage's folder for a run that is killed."""
-        from blockwright.building.library import output_moments
+        from blockwright.building.gradients import output_moments
 
         moment = output_moments(context, self._options.gradient_tokens, context.directory)
         return {sub_block: moment(sub_block) for sub_block in context.parent.sub_blocks()}

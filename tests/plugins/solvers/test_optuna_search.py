@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 
 from blockwright.errors import UserError
 from blockwright.plugins import Plugins
 from blockwright.problem import Choice, Problem, Solution
 from blockwright.solution_rules import broken_rules
-from blockwright_plugins.solvers.optuna_search import OptunaOptions, OptunaSolver
+from blockwright_plugins.solvers.optuna_search import CHILD, OptunaOptions, OptunaSolver, _storage
 from blockwright_plugins.solvers.repairing import filled, repaired
 
 NAMES = [f"ffn.{layer}" for layer in range(5)]
@@ -91,6 +95,23 @@ def test_two_share_one_storage(tmp_path: Path, plugins: Plugins) -> None:
     found = solve(other, tmp_path / "b", plugins, trials=10, storage=storage)
     assert other.few == 0  # all that was asked for has been looked at by the other one
     assert found.costs["params"] <= 32
+
+
+@pytest.mark.parametrize("kind", ["journal", "database"])
+def test_two_processes_at_once_share_the_trials_of_one_study(kind: str, tmp_path: Path) -> None:
+    place = str(tmp_path / "shared.journal") if kind == "journal" else f"sqlite:///{tmp_path}/shared.db"
+    _storage(place) if kind == "journal" else optuna.storages.RDBStorage(place)  # whose tables one process must make
+    command = [sys.executable, str(Path(__file__).with_name("searching_process.py")), place, str(tmp_path)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    looks = [one["looks"] for one in told]
+    assert min(looks) > 0
+    assert 24 <= sum(looks) <= 25, "a trial may be under way while the other process ends the last one"
+    trials = optuna.load_study(study_name=None, storage=_storage(place)).get_trials(deepcopy=False)
+    assert [trial.number for trial in trials] == list(range(sum(looks)))
+    best = min((trial for trial in trials if trial.number < 24), key=lambda trial: (trial.values[0], trial.number))
+    assert best.user_attrs[CHILD] in [one["child"] for one in told]
 
 
 def test_what_is_over_a_limit_is_repaired_and_what_is_left_is_spent() -> None:

@@ -53,6 +53,7 @@ def _options(plugins: Plugins) -> Iterator[type[BaseModel]]:
         plugins.stages,
         plugins.exporters,
         plugins.rewards,
+        plugins.executors,
     )
     for known in kinds:
         yield from map(options_of, known.values())
@@ -72,6 +73,7 @@ def _sections(plugins: Plugins, models: Models) -> Mapping[str, Node]:
         "transforms": listed_plugins(plugins.transforms, models),
         "stages": listed_plugins(plugins.stages, models),
         "exports": listed_plugins(plugins.exporters, models),
+        "executor": named_plugin(plugins.executors, models),
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blockwright.construction import LibrarySettings
+from blockwright.executors import HERE, Executor
 from blockwright.files import write_json
 from blockwright.library import OutlinedLibrary
 from blockwright.running.files import RunFiles
@@ -22,6 +23,7 @@ class LibraryStep(Step):
     space: Space
     settings: LibrarySettings
     seed: int
+    executor: Executor = HERE
     weights: bool = True
 
     def run(self, files: RunFiles, folder: Path) -> None:
@@ -45,7 +47,9 @@ class LibraryStep(Step):
         if self.settings.shared is not None:
             return import_library(Path(self.settings.shared), files.parent, self.space, folder)
         tokens, settings = files.training_tokens, self.settings
-        return build_library(files.parent, self.space, files.variants, tokens, settings, folder, self.seed)
+        return build_library(
+            files.parent, self.space, files.variants, tokens, settings, folder, self.seed, self.executor
+        )
 
 
 def _decisions(library: Library, tokens: int) -> dict[str, dict[str, dict[str, float]]]:

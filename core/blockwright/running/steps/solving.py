@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from blockwright.executors import HERE, Executor
 from blockwright.files import write_json
 from blockwright.problem import Join, Problem, Solver
 from blockwright.running.files import RunFiles
@@ -31,6 +32,7 @@ class SolveStep(Step):
     starts: Mapping[str, Solver]
     seed: int
     join_limits: JoinLimits | None = None
+    executor: Executor = HERE
     weights: bool = True
 
     def run(self, files: RunFiles, folder: Path) -> None:
@@ -42,7 +44,7 @@ class SolveStep(Step):
         batch, tried = best_batch(problems, solver) if problems else (None, ())
         problem = problems[batch] if batch else self._problem(files, files.prices(), joins)
         if self.weights:
-            context = search_context(files, self.seed, folder)
+            context = search_context(files, self.seed, folder, self.executor)
             result = search(context, problem, self.solver, self.settings, self.starts)
         else:
             result = search_sums(problem, self.solver)
@@ -75,9 +77,9 @@ def problem_with_joins(
     return with_joins(problem, joins, prices.join_savings, rule)
 
 
-def search_context(files: RunFiles, seed: int, folder: Path) -> SearchContext:
+def search_context(files: RunFiles, seed: int, folder: Path, executor: Executor = HERE) -> SearchContext:
     """Scores are made on the scoring tokens, children judged on those held back."""
     tokens = files.tokens
     return SearchContext(
-        files.parent, files.library, files.variants, tokens["scoring"], tokens["heldback"], seed, folder
+        files.parent, files.library, files.variants, tokens["scoring"], tokens["heldback"], seed, folder, executor
     )
