@@ -16,7 +16,7 @@ import pytest
 
 pytestmark = pytest.mark.faults
 IS_FULL = os.environ.get("BLOCKWRIGHT_FAULTS") == "full"
-KILLS, INTERRUPTIONS = (50, 5) if IS_FULL else (3, 1)
+KILLS, INTERRUPTIONS = (50, 5) if IS_FULL else (2, 1)
 SOFT = {
     signal.SIGINT: (130, "interrupted; the same command goes on from here"),
     signal.SIGTERM: (143, "terminated; the same command goes on from here"),

@@ -40,7 +40,7 @@ def reported(debug: bool = False, resumes: bool = False) -> Iterator[None]:
 
 @contextmanager
 def _termination_raised() -> Iterator[None]:
-    """Signals reach the main thread alone; a second SIGTERM ends the process as ever, and so does one in a fork of it."""
+    """Signals reach the main thread alone; a second SIGTERM, or one in a fork of it, ends the process as ever."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
