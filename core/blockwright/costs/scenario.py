@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 
 from blockwright.errors import UserError
 from blockwright.hardware.operations import ContextAttention, GenerationAttention, Operation
@@ -56,6 +56,9 @@ class Work:
         return GenerationAttention(self.kv, batch=self.sequences, kv_tokens=self.kv_tokens, **sizes)
 
 
+Count = Annotated[int, Field(gt=0, le=2**31)]
+
+
 class Scenario(BaseModel):
     """How a model will be used: `batch` sequences at once, each with a prompt and an answer.
 
@@ -64,9 +67,9 @@ class Scenario(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    batch: PositiveInt = 1
-    input_tokens: PositiveInt = 1024
-    output_tokens: PositiveInt = 256
+    batch: Count = 1
+    input_tokens: Count = 1024
+    output_tokens: Count = 256
     tensor_parallel: int = Field(default=1, ge=1, le=8)
     weights: Precision = "bf16"
     kv: Precision = "bf16"

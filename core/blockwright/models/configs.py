@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ def read_config_json(folder: Path) -> Mapping[str, object]:
     """The JSON of a checkpoint's config; UserError with a line for each size that no model has."""
     file = folder / CONFIG
     config = read_json_object(file)
-    lines = list(_wrong_sizes(config))
+    lines = [*_wrong_sizes(config), *_wrong_numbers(config)]
     if lines:
         raise UserError(*(f"{file}: {line}" for line in lines))
     return config
@@ -57,3 +58,12 @@ def _wrong_sizes(config: Mapping[str, object]) -> Iterator[str]:
             continue
         if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= most:
             yield f"{name}: expected a whole number from 1 to {most:,}, got {str(size)[:40]}"
+
+
+def _wrong_numbers(config: Mapping[str, object]) -> Iterator[str]:
+    rope = config.get("rope_parameters")
+    places = {"rms_norm_eps": config, "rope_theta": config, "rope_parameters.rope_theta": rope}
+    for name, place in places.items():
+        number = place.get(name.rpartition(".")[2]) if isinstance(place, Mapping) else None
+        if number is not None and not (isinstance(number, int | float) and 0 < number < math.inf):
+            yield f"{name}: expected a number above 0, got {str(number)[:40]}"

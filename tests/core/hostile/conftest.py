@@ -38,7 +38,7 @@ def _warm(make_recipe: Callable[[Path], Path], tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture
-def attempt(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+def attempt(tmp_path: Path, record_property: Callable[[str, object], None]) -> Callable[..., tuple[int, str]]:
     """Runs a command: its exit code and what it says. No crash, no traceback, in time, and nothing written."""
 
     def run(*arguments: object) -> tuple[int, str]:
@@ -48,15 +48,17 @@ def attempt(tmp_path: Path) -> Callable[..., tuple[int, str]]:
         assert seconds < CPU_SECONDS
         assert "Traceback" not in told.output and "--debug" not in told.output, told.output
         assert all(character.isprintable() or character == "\n" for character in told.output), ascii(told.output)
-        if told.exit_code != 0:
-            assert tree(tmp_path) == before
+        assert tree(tmp_path) == before
+        record_property("tried", 1)
+        if told.exit_code == 2:
+            record_property("refused", 1)
         return told.exit_code, told.output
 
     return run
 
 
 @pytest.fixture
-def refused(attempt: Callable[..., tuple[int, str]], record_property: Callable[[str, object], None]) -> Refused:
+def refused(attempt: Callable[..., tuple[int, str]]) -> Refused:
     """The same of an input that must be refused: exit 2, and lines that say why."""
 
     def run(*arguments: object) -> str:
@@ -64,7 +66,6 @@ def refused(attempt: Callable[..., tuple[int, str]], record_property: Callable[[
         assert code == 2, (code, told[:2000])
         lines = told.splitlines()
         assert 0 < len(lines) < 100 and all(map(str.strip, lines))
-        record_property("refused", 1)
         return told
 
     return run

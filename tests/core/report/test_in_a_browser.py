@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from blockwright.report import write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path; apt install chromium")
@@ -30,6 +33,9 @@ told.textContent = JSON.stringify({
   dark: frame.contentWindow.matchMedia("(prefers-color-scheme: dark)").matches,
   page: frame.contentWindow.getComputedStyle(page.body).backgroundColor,
   ink: frame.contentWindow.getComputedStyle(page.body).color,
+  title: page.title,
+  foreign: page.querySelectorAll("script, img, iframe, object, embed, form, base").length,
+  text: page.body.textContent,
 });
 """
 
@@ -114,3 +120,46 @@ def test_it_is_dark_where_the_system_is(report: Path, tmp_path: Path) -> None:
     assert seen["dark"]
     assert brightness(seen["page"]) < 64
     assert brightness(seen["ink"]) > 192
+
+
+HOSTILE = "<script>document.title='harmed'</script><img src=x onerror=\"document.title='harmed'\">'\"&amp;"
+
+
+def put_everywhere(value: Any) -> Any:
+    """Every text of a JSON value followed by markup that would run, names of sub-blocks and variants left alone."""
+    if isinstance(value, str):
+        return value + HOSTILE
+    if isinstance(value, list):
+        return [put_everywhere(one) for one in value]
+    return {key: put_everywhere(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def test_markup_in_what_the_report_shows_is_text_in_the_browser(copied: Path, tmp_path: Path) -> None:
+    """A parent, a source of text, a machine, notes and a recipe that are markup; the page's own guard is taken off."""
+    recipe = yaml.safe_load((copied / "recipe.yaml").read_text())
+    recipe["name"] += HOSTILE
+    recipe["parent"]["model"] = HOSTILE
+    recipe["text"] = put_everywhere(recipe["text"])
+    (copied / "recipe.yaml").write_text(yaml.safe_dump(recipe, allow_unicode=True))
+    log = [json.loads(line) for line in (copied / "log.jsonl").read_text().splitlines()]
+    for event in log:
+        if event["event"] == "text_read":
+            event["source"] += HOSTILE
+    (copied / "log.jsonl").write_text("".join(f"{json.dumps(event)}\n" for event in log))
+    for name in ("versions.json", "06-refit/stage.json"):
+        known = json.loads((copied / name).read_text())
+        shown = {
+            key: put_everywhere(one) if key not in ("child", "loss", "curve") else one for key, one in known.items()
+        }
+        (copied / name).write_text(json.dumps(shown))
+    page = write_report(copied)
+    text = page.read_text()
+    assert text.count("&lt;script&gt;") > 3
+    guard = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', text)
+    assert guard is not None
+    page.write_text(text.replace(guard[0], ""))
+    seen = opened(page, tmp_path, 1040)
+    assert seen.console == []
+    assert "harmed" not in seen.told["title"] or HOSTILE in seen.told["title"]
+    assert seen.told["foreign"] == 0
+    assert HOSTILE in seen.told["text"]
