@@ -16,8 +16,9 @@ import torch
 from common import print_table
 from smollm2 import FOLDER, open_smollm2, space_of
 
+from blockwright.building.closed_form import build_in_closed_form
 from blockwright.building.distilling import Distilling
-from blockwright.building.library import build_in_closed_form, measure_gradient_moments, read_gradient_moment
+from blockwright.building.gradients import measure_gradient_moments, read_gradient_moment
 from blockwright.construction import LibrarySettings, Streams, SubBlockContext
 from blockwright.healing.block_distillation.lessons import Student
 from blockwright.healing.block_distillation.settings import DISTILLED, BlockDistillSettings

@@ -1,6 +1,6 @@
 """Scores made by workers: one process walks along the parent, others price the pieces that it passes.
 
-A piece is a file in `pieces/` until its scores are written; few lie there at any time.
+A piece is a file in `.pieces.part` until its scores are written; few lie there at any time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from blockwright.scoring import PiecewiseScorer, ScoreContext, ScorerOptions
 from blockwright.soundness import refuse_scores
 from blockwright.variants import SubBlock
 
-PIECES = "pieces"
+PIECES = ".pieces.part"  # which a run clears away like all that was half written
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The library built by workers: one process walks along the parent, others build what it has passed.
 
-Each sub-block's streams and moments go into files in `passed/`, a few at a time, which are removed once its variants
-are built. The order in which sub-blocks are finished changes nothing.
+Each sub-block's streams and moments go into files in `.passed.part`, a few at a time, which are removed once its
+variants are built. The order in which sub-blocks are finished changes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from blockwright.plugins import installed_plugins
 from blockwright.searching.pricing import Space
 from blockwright.variants import SubBlock, VariantSpec
 
-PASSED = "passed"
+PASSED = ".passed.part"  # which a run clears away like all that was half written
 TEXTS = ("calibration", "heldback")
 
 

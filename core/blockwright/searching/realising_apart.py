@@ -16,7 +16,7 @@ from blockwright.plugins import installed_plugins
 from blockwright.problem import Joined, Solution
 from blockwright.searching.children import SearchContext, realised
 
-JUDGE = "judge.safetensors"
+JUDGE = ".judge.part"  # which a run clears away like all that was half written
 
 
 @dataclass(frozen=True)
