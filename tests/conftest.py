@@ -158,3 +158,22 @@ def make_chat_tokenizer(
         return made
 
     return make
+
+
+@pytest.fixture(scope="session")
+def chatting_parent(
+    make_chat_tokenizer: Callable[[], PreTrainedTokenizerFast], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A seeded Llama of three layers that chats, with a token a byte."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer, folder = make_chat_tokenizer(), tmp_path_factory.mktemp("chatting-parent")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=3, eos_token_id=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512, initializer_range=0.2,
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

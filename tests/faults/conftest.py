@@ -16,8 +16,6 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from blockwright.files import sha256_of
 from blockwright.seals import DONE
@@ -194,23 +192,8 @@ def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython
 
 
 @pytest.fixture(scope="session")
-def materials(
-    make_chat_tokenizer: Callable[[], PreTrainedTokenizerFast],
-    text_folder: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, Path]:
-    """A seeded Llama of three layers that chats, and the text."""
-    chat_tokenizer = make_chat_tokenizer()
-    parent = tmp_path_factory.mktemp("chatting-parent")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(chat_tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=3, eos_token_id=2,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512, initializer_range=0.2,
-        tie_word_embeddings=True,
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(parent)
-    chat_tokenizer.save_pretrained(parent)
-    return {"parent": parent, "text": text_folder}
+def materials(chatting_parent: Path, text_folder: Path) -> dict[str, Path]:
+    return {"parent": chatting_parent, "text": text_folder}
 
 
 @pytest.fixture(scope="session")

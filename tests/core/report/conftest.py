@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from blockwright.api import run
 
@@ -21,10 +19,6 @@ STAGES = [
               "pass_rate_samples": 2}},
 ]  # fmt: skip
 EVALUATION = {"tasks": ["gcd"], "questions": 2, "answer_tokens": 4}
-CHATML = """{% for message in messages %}<|im_start|>{{ message['role'] }}
-{{ message['content'] }}<|im_end|>
-{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}"""
 
 
 @pytest.fixture(scope="session")
@@ -37,27 +31,6 @@ def finished(make_recipe: Callable[[Path], Path], tmp_path_factory: pytest.TempP
 def copied(finished: Path, tmp_path: Path) -> Path:
     """The same run in a folder of the test's own."""
     return Path(shutil.copytree(finished, tmp_path / "tiny"))
-
-
-@pytest.fixture(scope="session")
-def chatting_parent(
-    tokenizer_of_bytes: Callable[..., PreTrainedTokenizerFast], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A seeded Llama of four layers with a token a byte and a chat template."""
-    folder = tmp_path_factory.mktemp("chatting")
-    tokenizer = tokenizer_of_bytes(
-        ["<unk>", "<|im_start|>", "<|im_end|>"], unk_token="<unk>", eos_token="<|im_end|>", pad_token="<unk>"
-    )
-    tokenizer.chat_template = CHATML
-    tokenizer.save_pretrained(folder)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=512, initializer_range=0.2, tie_word_embeddings=True,
-        eos_token_id=2,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
