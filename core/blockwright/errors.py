@@ -44,11 +44,15 @@ OUT_OF_MEMORY = (
 )
 
 
+_SAID_OF_NO_MEMORY = ("out of memory", "can't allocate memory", "can't start new thread")
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Python's own error, and those of torch for a GPU and for main memory, which has no class of its own."""
+    """Python's own error, those of torch for a GPU and for main memory, and that of a thread that gets no stack."""
     said = str(error)
-    torch_said = isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
-    return isinstance(error, MemoryError) or torch_said
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in said for words in _SAID_OF_NO_MEMORY)
+    )
 
 
 OUT_OF_ROOM = "make room, and the same command goes on from here"

@@ -53,7 +53,7 @@ def _holds(path: Path, seals: list[Seal]) -> bool:
     if not path.is_file():
         return not path.exists()
     size, digests = path.stat().st_size, dict[int, str]()
-    for length, digest, grows in seals[-1:] if seals[-1][2] else reversed(seals):
+    for length, digest, grows in seals[-1:] if seals[-1][2] else seals[::-1]:
         if size == length or (grows and size > length):
             digests[length] = digests.get(length) or _digest(path, length)
             if digests[length] == digest:

@@ -20,7 +20,7 @@ STEPS = (
 )  # fmt: skip
 BLOCK = 4096
 DISK_WORDS = ("make room",)
-MEMORY_WORDS = ("the memory is full", "there is")
+MEMORY_WORDS = ("the memory is full",)
 Injected = Callable[[str], AbstractContextManager[None]]
 Copy = Callable[..., Any]
 
