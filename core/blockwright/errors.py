@@ -48,11 +48,23 @@ _SAID_OF_NO_MEMORY = ("out of memory", "can't allocate memory", "can't start new
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Python's own error, those of torch for a GPU and for main memory, and that of a thread that gets no stack."""
+    """Python's own error, those of torch for a GPU and for main memory, and that of a thread that gets no stack.
+
+    Where the address space is limited (`ulimit -v`), also that of extensions which fail without a word when it ends.
+    """
     said = str(error)
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in said for words in _SAID_OF_NO_MEMORY)
-    )
+    if isinstance(error, SystemError):
+        return "error return without exception set" in said and _address_space_is_limited()
+    is_said = isinstance(error, RuntimeError) and any(words in said for words in _SAID_OF_NO_MEMORY)
+    return is_said or isinstance(error, MemoryError)
+
+
+def _address_space_is_limited() -> bool:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 OUT_OF_ROOM = "make room, and the same command goes on from here"

@@ -18,7 +18,7 @@ from pathlib import Path
 IMPORTS = (
     "blockwright.cli", "blockwright.api", "blockwright.running.pipeline", "blockwright.training.distillation",
     "transformers.models.llama.modeling_llama", "trl.trainer.sft_trainer", "reasoning_gym", "datasets", "highspy",
-    "plotly.graph_objects", "torch.distributed.checkpoint.state_dict_loader",
+    "plotly.graph_objects", "torch.distributed.checkpoint.state_dict_loader", "concurrent.futures.process",
 )  # fmt: skip
 
 
