@@ -41,16 +41,7 @@ def main() -> None:
     counting, start = Counting(), time.process_time()
     code = pytest.main(["-q", "--no-header", str(ROOT / "tests/core/hostile")], plugins=[counting])
     seconds = time.process_time() - start
-    rows = [
-        (
-            kind,
-            tried,
-            counting.refused[kind],
-            tried - counting.refused[kind] - counting.failed[kind],
-            counting.failed[kind],
-        )
-        for kind, tried in counting.tried.items()
-    ]
+    rows = [(kind, tried, *counting.outcomes(kind)) for kind, tried in counting.tried.items()]
     whole = ("all", *(sum(int(row[place]) for row in rows) for place in range(1, 5)))
     head = ("kind", "tried", "refused", "good after all", "crashed, slow or written")
     print_table(f"Bad inputs ({seconds:.0f} s of CPU)", head, [*rows, whole])
