@@ -1,7 +1,7 @@
 """GRPO on the child that `make bench-toggle` leaves: with the curriculum and without, seed by seed.
 
-`grpo.py [CHILD [FOLDER [SEEDS [STEPS [HELDOUT]]]]]`. The task is the first of TASKS that the child passes between 0.2
-and 0.7 of the time. A killed run goes on: everything is in FOLDER.
+`grpo.py [CHILD [FOLDER [SEEDS [STEPS [HELDOUT]]]]]`, SEEDS being like `0,1,2`. The task is the first of TASKS that the
+child passes between 0.2 and 0.7 of the time. A killed run goes on: everything is in FOLDER.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ TASKS = (
     {"min_terms": 4, "max_terms": 5, "max_digits": 1},
     {"min_terms": 2, "max_terms": 3, "max_digits": 2},
 )
+PARENTS = ("00-parent/parent", "smollm2/00-parent/parent")  # of a run that the child is in, or of one beside it
 REWARDS = ["exact", {"format": {"weight": 0.5}}]
 OPTIONS = {
     "rewards": REWARDS,
@@ -67,9 +68,7 @@ def chosen_task(child: Path, folder: Path) -> dict[str, int]:
 def trained(child: Path, folder: Path, curriculum: object, seed: int, options: dict[str, object]) -> StageResult:
     plugins = Plugins.load()
     stage = plugins.stage("grpo")
-    parent = (
-        next(place for place in child.parents if (place / "smollm2/00-parent").is_dir()) / "smollm2/00-parent/parent"
-    )
+    parent = next(place / of for place in child.parents for of in PARENTS if (place / of).is_dir())
     folder.mkdir(parents=True, exist_ok=True)
     made = stage(stage.Options.model_validate({**OPTIONS, **options, "curriculum": curriculum}))
     return made.run(StageContext(open_parent(parent, plugins.families), child, {}, folder, seed))
@@ -95,14 +94,15 @@ def main() -> None:
     child, folder = (
         Path(given.get(place, named)).resolve() for place, named in ((0, "runs/toggle/child"), (1, "runs/grpo"))
     )
-    seeds, steps, heldout = (int(given.get(place, number)) for place, number in ((2, 3), (3, 60), (4, 200)))
+    seeds = [int(seed) for seed in given.get(2, "0,1,2").split(",")]
+    steps, heldout = (int(given.get(place, number)) for place, number in ((3, 60), (4, 200)))
     folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     task = chosen_task(child, folder)
     options = {"questions": [source(task, 4 * steps)], "steps": steps, "heldout": heldout}
     results = {
         (name, seed): trained(child, folder / f"{name}-{seed}", curriculum, seed, options)
-        for seed in range(seeds)
+        for seed in seeds
         for name, curriculum in (("curriculum", {}), ("shuffled", "off"))
     }
     header = "on, before", "on, after", "off, before", "off, after", "format on", "format off"
