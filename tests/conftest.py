@@ -112,19 +112,19 @@ def run_with_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
 
 
 @pytest.fixture(scope="session")
-def words() -> list[str]:
+def text_words() -> list[str]:
     return [f"w{number}" for number in range(60)]
 
 
 @pytest.fixture(scope="session")
-def text_folder(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def text_folder(text_words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seeded random words: `learn.txt` and `judge.txt`, each enough for its sets."""
     import random
 
     folder = tmp_path_factory.mktemp("text")
     for seed, name in enumerate(("learn.txt", "judge.txt")):
         draw = random.Random(seed)
-        (folder / name).write_text("\n\n".join(" ".join(draw.choices(words, k=80)) for _ in range(80)))
+        (folder / name).write_text("\n\n".join(" ".join(draw.choices(text_words, k=80)) for _ in range(80)))
     return folder
 
 

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
-_CONTROL = re.compile(r"\n(?!  \| )|[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # `  | ` begins a quoted log's lines
+_BREAK = re.compile(r"\n(?!  \| )")  # `  | ` begins a quoted log's lines
 
 
 class UserError(Exception):
@@ -20,8 +20,9 @@ class UserError(Exception):
 
 
 def _on_one_line(text: str) -> str:
-    """Control characters as escapes: what a stranger's file says can neither end a line nor command a terminal."""
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+    """What does not print as escapes: what a stranger's file says can neither end a line nor command a terminal."""
+    whole = _BREAK.sub(r"\\n", text)
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in whole)
 
 
 def first_line(error: Exception) -> str:

@@ -34,7 +34,7 @@ runs: {runs}
 
 
 @pytest.fixture(scope="session")
-def parent_folder(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def parent_folder(text_words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A seeded Llama of four layers with a tokenizer of 64 words."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
@@ -47,7 +47,7 @@ def parent_folder(words: list[str], tmp_path_factory: pytest.TempPathFactory) ->
         num_key_value_heads=2, max_position_embeddings=64, initializer_range=0.2, tie_word_embeddings=True,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
-    vocabulary = {word: index for index, word in enumerate(["<unk>", "<s>", "</s>", "<pad>", *words])}
+    vocabulary = {word: index for index, word in enumerate(["<unk>", "<s>", "</s>", "<pad>", *text_words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     wrapped = PreTrainedTokenizerFast(

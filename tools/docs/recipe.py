@@ -34,6 +34,7 @@ PLUGINS = {  # attribute of Plugins -> heading, and where its names stand
     "stages": ("Stages", "stages: [{name}]"),
     "rewards": ("Rewards", "rewards: [{name}]"),
     "exporters": ("Exporters", "exports: [{name}]"),
+    "executors": ("Executors", "executor: {{name: {name}}}"),
 }
 
 _CODE_OR_NOT = re.compile(r"(`[^`]*`)|([^`]+|`)")

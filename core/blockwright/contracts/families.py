@@ -113,7 +113,12 @@ def _parent(kind: type[ModelFamily]) -> Parent:
                 weight.data += 0.2 * torch.randn_like(weight)
     with quiet_transformers():
         model.save_pretrained(folder)
-    return open_parent(folder, {kind.model_type: kind()})
+    try:
+        return open_parent(folder, {kind.model_type: kind()})
+    except UserError as error:
+        raise AssertionError(
+            f"{kind.model_type}: makes a child that the parent's own checkpoint does not fit: {error}"
+        ) from None
 
 
 FAMILY_CONTRACT: tuple[Callable[[ModelFamily], None], ...] = (

@@ -148,7 +148,7 @@ class TimeTraveller(CostModel):
         ("register_stages", Meddling, "stage tells figures that are numbers", "nan"),
         ("register_exporters", Idle, "exporter writes what it does not refuse", "wrote no file"),
         ("register_exporters", Idle, "exporter tells the command", "does not name /served/here"),
-        ("register_model_families", Swapped, "family reads every weight", "has the shape"),
+        ("register_model_families", Swapped, "family reads every weight", "as its config asks for"),
         ("register_cost_models", TimeTraveller, "cost model answers in milliseconds", "a time of -"),
     ],
 )

@@ -120,7 +120,8 @@ def test_a_choice_survives_the_way_through_a_job_file() -> None:
         ({"length": {"free": 9, "most": 9}}, "length: Value error, free (9) must be below most (9)"),
         ({"exact": {"wieght": 1}}, "exact.wieght: Extra inputs are not permitted"),
         ("no_such_module:reward", "No module named 'no_such_module'; give package.module:function"),
-        ("math:pi", "math:pi is no function"),
+        ("torch:__version__", "torch:__version__ is no function"),
+        ("math:sqrt", "math:sqrt: is a function of Python itself"),
     ],
 )
 def test_a_reward_that_cannot_be_made_is_a_mistake_that_says_why(entry: object, expected: str) -> None:
