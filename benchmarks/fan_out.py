@@ -48,6 +48,7 @@ def main() -> None:
     for number in range(rounds):
         for way, cores in list(WAYS.items())[:: 1 if number % 2 == 0 else -1]:
             told = _timed(way, cores, layers)
+            print(way, told, file=sys.stderr, flush=True)
             seconds[way].append((told.library, told.scores))
             digests.add(told.digest)
     assert len(digests) == 1, "not all ways have left the same bytes"

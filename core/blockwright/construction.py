@@ -106,6 +106,7 @@ class SubBlockContext:
 
     `gradient_moment` is E[g gᵀ] (hidden, hidden), g = ∂ log p(y) / ∂ output, y drawn from the parent. `measured` and
     `outputs` hold, by the name of the stream, the moments that were taken and what the parent's sub-block adds.
+    `present` is the variant that stands there already, where that is not the dense parent's own.
     """
 
     sub_block: SubBlock
@@ -116,6 +117,7 @@ class SubBlockContext:
     gradient_moment: Tensor
     settings: LibrarySettings
     seed: int
+    present: VariantSpec | None = None
     decisions: dict[str, dict[str, float]] = field(default_factory=dict)
     measured: dict[str, Statistics] = field(default_factory=dict, repr=False)
     outputs: dict[str, Tensor] = field(default_factory=dict, repr=False)

@@ -18,7 +18,7 @@ from blockwright.hub import WANTED, refused
 from blockwright.models.configs import CONFIG, model_type_of, understood
 from blockwright.models.quiet import quiet_transformers, without_gguf_bar
 from blockwright.models.weights import SafetensorsSource
-from blockwright.variants import SLOTS, Slot, SubBlock, SubBlockShape
+from blockwright.variants import SLOTS, Slot, SubBlock, SubBlockShape, VariantSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
@@ -77,6 +77,23 @@ class Parent:
             qk_norm=config.qk_norm,
         )
 
+    @property
+    def dense(self) -> Parent:
+        """The dense model that variants and their sizes are told of: itself."""
+        return self
+
+    def present(self, sub_block: SubBlock) -> VariantSpec:
+        """What stands in a sub-block's place: its own."""
+        return VariantSpec(sub_block.slot, "keep")
+
+    def completed(self, assignment: Mapping[SubBlock, VariantSpec]) -> Mapping[SubBlock, VariantSpec]:
+        """The variants of all sub-blocks that are not the dense model's own, once these are put in their places."""
+        return assignment
+
+    def shape_of(self, sub_block: SubBlock) -> SubBlockShape | None:
+        """Sizes of the module that stands there; None for one that no variant can be made from."""
+        return self.shape(sub_block.slot)
+
     def sub_blocks(self) -> tuple[SubBlock, ...]:
         """All sub-blocks in the order that data takes."""
         return tuple(SubBlock(layer, slot) for layer in range(self.layers) for slot in SLOTS)
@@ -96,10 +113,16 @@ class Parent:
 
 
 def open_parent(directory: Path, families: Mapping[str, ModelFamily]) -> Parent:
-    """The parent in a folder of safetensors; UserError for an architecture that no family plugin reads."""
+    """The parent in a folder of safetensors, or the base of an iterated search.
+
+    UserError for an architecture that no family plugin reads.
+    """
     from blockwright.child.checkpoint import planned_tensors_of_equal_layers
+    from blockwright.iterating.base import is_base, open_base
     from blockwright.models.weights import refuse_other_tensors
 
+    if is_base(directory):
+        return open_base(directory, families)
     parent = describe_parent(directory, families)
     source = parent.source()  # refuses a folder without weights now rather than at the first layer
     with understood(directory / CONFIG):

@@ -52,12 +52,16 @@ class ScoresOrigin:
     scorer: str
     in_nats: bool = True
     guessed: bool = False
+    from_base: bool = False
+    """Whether they are losses against the healed child that an iterated search goes on from."""
 
     @property
     def words(self) -> str:
         """What a sum of them is called."""
         if self.guessed:
             return f"invented by the scorer '{self.scorer}', nothing is measured"
+        if self.from_base and self.in_nats:
+            return "nats per token against the healed child of the iteration before"
         return "nats per token" if self.in_nats else f"in the unit of '{self.scorer}', which is no nats"
 
 

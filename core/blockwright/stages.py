@@ -109,6 +109,8 @@ class Stage(ABC):
     Options: ClassVar[type[StageOptions]] = StageOptions
     contract_options: ClassVar[Sequence[Mapping[str, object]]] = ({},)
     """Options that `blockwright plugins check` tries, each so small that a tiny model takes seconds."""
+    heals: ClassVar[bool] = False
+    """True where it brings a child back towards its parent: what an iterated search does after each of its steps."""
 
     def __init__(self, options: StageOptions) -> None:
         self.options = options

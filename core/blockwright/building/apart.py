@@ -114,16 +114,19 @@ def build(task: BuildTask) -> None:
 
 def _context(task: BuildTask, parent: Parent) -> SubBlockContext:
     streams, moments, stack = read_tensors(task.streams), read_tensors(task.moments), parent.stack()
+    shape = parent.shape_of(task.sub_block)
+    assert shape is not None, "the walk passes by what nothing can be made from"
     of = {name: {what: moments[f"{name} {what}"] for what in ("inputs", "cross", "features")} for name in TEXTS}
     return SubBlockContext(
         task.sub_block,
-        parent.shape(task.sub_block.slot),
+        shape,
         stack,
         stack.layer(task.sub_block.layer),
         Streams(streams["calibration"], streams["heldback"]),
         read_gradient_moment(task.library, task.sub_block),
         task.settings,
         task.seed,
+        parent.present(task.sub_block),
         measured={name: Statistics.of(sums) for name, sums in of.items()},
         outputs={name: streams[f"{name} outputs"] for name in TEXTS if f"{name} outputs" in streams},
     )

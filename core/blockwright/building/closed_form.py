@@ -13,9 +13,12 @@ from blockwright.variants import VariantSpec, Weights
 def build_in_closed_form(
     context: SubBlockContext, specs: Sequence[VariantSpec], variants: Variants, between: Callable[[], None]
 ) -> dict[VariantSpec, Weights]:
-    """In closed form; `between` makes the pass that takes the moments, after those that read the stream themselves."""
-    kinds = _by_kind(specs)
-    built: dict[VariantSpec, Weights] = {}
+    """In closed form; `between` makes the pass that takes the moments, after those that read the stream themselves.
+
+    What is present already has no weights of its own in a library, as `keep` has none.
+    """
+    kinds = _by_kind([spec for spec in specs if spec != context.present])
+    built: dict[VariantSpec, Weights] = {} if context.present is None else {context.present: {}}
     for reads_inputs in (True, False):
         if not reads_inputs:
             between()

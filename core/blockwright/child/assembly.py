@@ -25,19 +25,19 @@ _SLOT_OF: Mapping[str, Slot] = {module: slot for slot, module in MODULE_NAMES.it
 
 
 def child_config(parent: Parent, assignment: Assignment, variants: Variants) -> BlockwrightConfig:
-    """The child's config: the parent's with one override a replaced sub-block, in `per_layer_config`."""
+    """The child's config: the dense parent's with one override a replaced sub-block, in `per_layer_config`."""
     overrides: dict[int, dict[str, object]] = {}
-    for sub_block, spec in sorted(assignment.items()):
+    for sub_block, spec in sorted(parent.completed(assignment).items()):
         variant = variants[(spec.slot, spec.kind)]
         for key, value in variant.layer_config(spec, parent.shape(spec.slot)).items():
             layer = overrides.setdefault(sub_block.layer, {})
             layer[key] = [*layer.get("skip", []), *value] if key == "skip" else value  # type: ignore[misc]
-    data = {key: value for key, value in parent.config.to_dict().items() if key != "per_layer_config"}
+    data = {key: value for key, value in parent.dense.config.to_dict().items() if key != "per_layer_config"}
     return BlockwrightConfig(**data, per_layer_config=overrides)
 
 
 class ChildSource:
-    """Weights of a child: the library's where a variant is chosen, the parent's elsewhere."""
+    """Weights of a child: the library's where another variant is chosen than stands there, the parent's elsewhere."""
 
     def __init__(self, library: Library, assignment: Assignment) -> None:
         self.library, self.assignment = library, assignment
@@ -63,10 +63,18 @@ class ChildSource:
             return None
         sub_block = SubBlock(int(match[1]), _SLOT_OF[match[2]])
         spec = self.assignment.get(sub_block)
-        return None if spec is None or spec.kind == "keep" else (sub_block, match[3])
+        return None if spec is None else (sub_block, match[3])
 
 
 def assemble(parent: Parent, library: Library, assignment: Assignment, variants: Variants) -> LayerStack:
-    """The child as a stack that reads each layer from the library and the parent when it is asked for."""
+    """The child as a stack that reads each layer from the library and the parent when it is asked for.
+
+    `keep` is what stands in a sub-block's place.
+    """
     register_kinds(variants.values())
-    return LayerStack(child_config(parent, assignment, variants), ChildSource(library, assignment))
+    others = {
+        sub_block: spec
+        for sub_block, spec in assignment.items()
+        if spec.kind != "keep" and spec != parent.present(sub_block)
+    }
+    return LayerStack(child_config(parent, assignment, variants), ChildSource(library, others))

@@ -22,7 +22,7 @@ from blockwright.running.step_keys import plain, plan_keys
 from blockwright.running.steps.scoring_the_library import ScoreStep
 from blockwright.running.steps.solving import search_context
 from blockwright.scoring import Scores
-from blockwright.searching.problem_making import Rules, make_problem
+from blockwright.searching.problem_making import Rules
 from blockwright.searching.search import SearchResult, search
 from blockwright.searching.sums import search_sums
 
@@ -78,7 +78,7 @@ class Comparison:
 
     def _searched(self, contender: Contender, checked: CheckedRecipe, rules: Rules, folder: Path) -> Outcome:
         seed, limits = checked.recipe.seed, dict(rules.limits)
-        problem = make_problem(self._scores(contender.scorer), checked.prices, rules)
+        problem = self.files.problem(checked.prices, rules, self._scores(contender.scorer))
         start = time.perf_counter()
         if self.weights:
             context, starts = search_context(self.files, seed, folder), checked.made.starts
@@ -101,7 +101,7 @@ class Comparison:
 
         files = self.files
         assignment = files.library.assignment(result.solution.variants)
-        child = assemble(files.parent, files.library, assignment, files.variants)
+        child = assemble(files.base, files.library, assignment, files.variants)
         measured = evaluate(files.parent.stack(), child, files.tokens["evaluation"])
         return measured.kl_nats_per_token, measured.top1_agreement
 

@@ -67,6 +67,14 @@ def parse_limit(key: str, written: object) -> Limit:
     return _amount(key, number, unit, written)
 
 
+def as_written(key: str, limits: Mapping[str, float], prefix: str = "") -> Written:
+    """The inverse of `Limit.of`: a key's limit as a recipe has it, from absolute ones by resource."""
+    value = limits[prefix + _RESOURCES.get(key, key)]
+    if key == "tokens_per_s":
+        return 1e3 / value
+    return math.ceil(value) if key in _LEAST_ONE else value / _UNITS[key][""]
+
+
 def _share(key: str, number: float, written: object) -> Limit:
     if key == "tokens_per_s":
         return Limit(100 * 100 / number, relative=True)

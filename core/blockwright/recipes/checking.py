@@ -21,6 +21,7 @@ from blockwright.problem import Solver
 from blockwright.recipes.dry_run import dry_run_lines, dry_run_mistakes
 from blockwright.recipes.feasibility import Joining, budget_mistakes, rules_of
 from blockwright.recipes.fusion import fusion_mistakes, join_limits_of
+from blockwright.recipes.iterations import with_iterations
 from blockwright.recipes.mistakes import KeyPath, Mistake, mistakes_of
 from blockwright.recipes.parent_outline import outline_parent
 from blockwright.recipes.plugin_sections import make_cost_model, make_listed, make_named, make_starts
@@ -62,6 +63,10 @@ class CheckedRecipe:
     space: Space
     prices: Prices
     notes: tuple[str, ...] = ()
+    before: CheckedRecipe | None = None
+    """The iteration before, where the search goes in steps."""
+    belongs_to: Path | None = None
+    """Of an iteration before the last: the directory of the run that it is part of."""
 
     @property
     def directory(self) -> Path:
@@ -105,7 +110,7 @@ def check_recipe(file: Path, overrides: Sequence[str] = ()) -> CheckedRecipe:
         raise raw.source.error(too_tight)
     notes = (*targeted.lines, *dry_run_lines(recipe, made.scorer))
     whole = recipe.model_copy(update={"space": check.written_space})
-    return CheckedRecipe(whole, raw.source, plugins, made, parent, space, prices, notes)
+    return with_iterations(CheckedRecipe(whole, raw.source, plugins, made, parent, space, prices, notes))
 
 
 def read_target(file: Path, overrides: Sequence[str] = ()) -> Target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +13,10 @@ from blockwright.construction import LibrarySettings
 from blockwright.costs import Scenario
 from blockwright.evaluating.settings import EvaluationSettings
 from blockwright.files import write_atomically
+from blockwright.iterating.settings import Iterations
 from blockwright.parent import ParentSettings
 from blockwright.recipes.budget import Budget
+from blockwright.recipes.sections import one_export, one_stage, one_transform, sections
 from blockwright.searching.pricing import MAIN
 from blockwright.searching.search import SearchSettings
 from blockwright.text.sets import TextSettings
@@ -29,26 +31,6 @@ class PluginSection(BaseModel):
     @property
     def options(self) -> Mapping[str, object]:
         return dict(self.__pydantic_extra__ or {})
-
-
-def _one_transform(entry: object) -> object:
-    return _named(entry, "a transform", "ffn-fusion: {max_width: 8192}")
-
-
-def _one_stage(entry: object) -> object:
-    return _named(entry, "a stage", "refit: {rounds: 2}")
-
-
-def _one_export(entry: object) -> object:
-    return _named(entry, "an export", "gguf: {precision: q8_0}")
-
-
-def _named(entry: object, what: str, example: str) -> object:
-    if isinstance(entry, str):
-        return {entry: {}}
-    if isinstance(entry, Mapping) and len(entry) == 1 and all(isinstance(key, str) for key in entry):
-        return entry
-    raise ValueError(f"{what} is written as its name, or as its name with options, like `{example}`")
 
 
 def _a_space(value: object) -> object:
@@ -74,10 +56,11 @@ class Recipe(BaseModel):
     budget: Budget
     solver: PluginSection = PluginSection(name="highs")
     search: SearchSettings = SearchSettings()
-    transforms: tuple[Annotated[object, AfterValidator(_one_transform)], ...] = ()
-    stages: tuple[Annotated[object, AfterValidator(_one_stage)], ...] = ()
+    iterations: Iterations | None = None
+    transforms: tuple[Annotated[object, AfterValidator(one_transform)], ...] = ()
+    stages: tuple[Annotated[object, AfterValidator(one_stage)], ...] = ()
     evaluation: EvaluationSettings | None = None
-    exports: tuple[Annotated[object, AfterValidator(_one_export)], ...] = ()
+    exports: tuple[Annotated[object, AfterValidator(one_export)], ...] = ()
     executor: PluginSection = PluginSection(name="in-process")
     runs: str = "runs"
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -104,26 +87,17 @@ class Recipe(BaseModel):
     @property
     def transform_sections(self) -> tuple[tuple[str, Mapping[str, object]], ...]:
         """Transforms in order, each as its name and its options."""
-        return _sections(self.transforms)
+        return sections(self.transforms)
 
     @property
     def stage_sections(self) -> tuple[tuple[str, Mapping[str, object]], ...]:
         """Stages in order, each as its name and its options."""
-        return _sections(self.stages)
+        return sections(self.stages)
 
     @property
     def export_sections(self) -> tuple[tuple[str, Mapping[str, object]], ...]:
         """Exports in order, each as its name and its options."""
-        return _sections(self.exports)
-
-
-def _sections(entries: Iterable[object]) -> tuple[tuple[str, Mapping[str, object]], ...]:
-    sections = []
-    for entry in entries:
-        assert isinstance(entry, Mapping)
-        ((name, options),) = entry.items()
-        sections.append((str(name), dict(options or {})))
-    return tuple(sections)
+        return sections(self.exports)
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:

@@ -27,7 +27,7 @@ from blockwright.report.records import (
     TransformOutcome,
 )
 from blockwright.running.directory import RunDirectory
-from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, TASKS
+from blockwright.running.files import BASE, BUILD, COSTS, ITERATIONS, LIBRARY, PARENT, SCORES, SOLVE, TASKS
 from blockwright.running.later_steps import LaterSteps
 from blockwright.running.log import LOG
 from blockwright.scoring import ScoresOrigin
@@ -86,7 +86,8 @@ class Record:
     @property
     def steps(self) -> tuple[str, ...]:
         """All that the recipe asks for, in order."""
-        made, later = (PARENT, LIBRARY, SCORES, COSTS, SOLVE), self.later
+        base = [BASE] if (self.directory / BASE).is_dir() else []
+        made, later = (PARENT, *base, LIBRARY, SCORES, COSTS, SOLVE), self.later
         if self.is_dry:
             return made
         return (*made, BUILD, *later.transforms, *later.stages, later.evaluation, *later.exports)
@@ -99,6 +100,13 @@ class Record:
         return {
             step: seconds for step, seconds in takewhile(lambda one: one[1] is not None, found) if seconds is not None
         }
+
+    @cached_property
+    def iterations(self) -> tuple[Record, ...]:
+        """The runs that a search in steps has made before this one, in order, as far as it has come."""
+        found = [recipe.parent for recipe in self.directory.glob(f"{ITERATIONS}/*/recipe.yaml")]
+        numbered = sorted((int(folder.name), folder) for folder in found if folder.name.isdigit())
+        return tuple(Record(folder) for _, folder in numbered)
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -62,8 +62,8 @@ def page_of(record: Record) -> str:
 def _values(record: Record) -> Mapping[str, object]:
     """What the template shows, by the name it has there."""
     chosen = record.search.solution.variants if record.search else {}
-    in_nats = record.scores_origin.in_nats
-    front = front_of(record.costs, record.scores, chosen, record.evaluation) if in_nats else None
+    comparable = record.scores_origin.in_nats and not record.scores_origin.from_base
+    front = front_of(record.costs, record.scores, chosen, record.evaluation) if comparable else None
     return {
         "record": record,
         "front": front,
@@ -103,7 +103,8 @@ def _strip(record: Record, chosen: Mapping[str, str]) -> str:
 def _losses(record: Record) -> Iterator[tuple[str, str, float]]:
     """Names, texts and nats per token, from the first prediction to the last measurement."""
     if record.search and record.scores_origin.in_nats:
-        yield "sum of scores", "scoring text", record.search.predicted
+        against = ", against the healed child before" if record.scores_origin.from_base else ""
+        yield "sum of scores", f"scoring text{against}", record.search.predicted
     if record.search and record.search.realised is not None:
         yield "chosen child", "scoring text", record.search.realised
     if record.evaluation:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from blockwright.graph.as_dict import from_dict
 from blockwright.graph.block_graph import BlockGraph
-from blockwright.problem import Joined
+from blockwright.problem import Joined, Problem
 from blockwright.running.integrity import require_whole
 from blockwright.scoring import Scores, ScoresOrigin
 from blockwright.searching.pricing import Prices, Space
+from blockwright.searching.problem_making import Rules, make_problem
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 PARENT, LIBRARY, SCORES, COSTS, SOLVE, BUILD = (
     "00-parent", "01-library", "02-scores", "03-costs", "04-solve", "05-build",
 )  # fmt: skip
+BASE, ITERATIONS = "00-base", "iterations"  # of a search in steps: what it goes on from, and the runs before it
 EVALUATIONS, TASKS = "evaluations", "tasks.json"  # what was asked of models, kept and as a table
 
 
@@ -48,6 +50,14 @@ class RunFiles:
         return describe_parent(self.directory / PARENT / place, self.families)
 
     @cached_property
+    def base(self) -> Parent:
+        """What the library is made from: the parent, or the healed child of the iteration before."""
+        from blockwright.iterating.base import is_base, open_base
+
+        folder = self.directory / BASE / "base"
+        return open_base(folder, self.families) if is_base(folder) else self.parent
+
+    @cached_property
     def tokens(self) -> Mapping[str, Tensor]:
         """All token sets, `evaluation` among them, each (sequences, seq)."""
         from safetensors.torch import load_file
@@ -65,7 +75,7 @@ class RunFiles:
 
         if (self.directory / LIBRARY / OutlinedLibrary.FILE).exists():
             return OutlinedLibrary(self.directory / LIBRARY)
-        return Library(self.directory / LIBRARY, self.parent.source())
+        return Library(self.directory / LIBRARY, self.base.source())
 
     def space(self) -> Space:
         """The variants in the library, by sub-block."""
@@ -88,6 +98,11 @@ class RunFiles:
         stored = self.json(f"{COSTS}/costs.json")["batches"]
         assert isinstance(stored, dict)
         return {int(batch): Prices.from_dict(prices) for batch, prices in stored.items()}
+
+    def problem(self, prices: Prices, rules: Rules, scores: Mapping[str, Scores] | None = None) -> Problem:
+        """What solvers answer: the variants of the library with their scores, or other ones, at these prices."""
+        variants = {str(sub_block): {spec.label for spec in specs} for sub_block, specs in self.space().items()}
+        return make_problem(self.scores() if scores is None else scores, prices.within(variants), rules)
 
     def limits(self) -> Mapping[str, float]:
         return self.json(f"{COSTS}/costs.json")["limits"]  # type: ignore[return-value]

@@ -11,11 +11,12 @@ from blockwright.errors import UserError, hint_for
 from blockwright.events import emit
 from blockwright.files import write_json
 from blockwright.recipes.checking import CheckedRecipe, mistake_in
+from blockwright.recipes.iterations import iterations_of
 from blockwright.recipes.reading import Source
 from blockwright.recipes.recipe import save_recipe
 from blockwright.report import write_report
-from blockwright.running.directory import RunDirectory
-from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE, RunFiles
+from blockwright.running.directory import RunDirectory, remove
+from blockwright.running.files import BASE, BUILD, COSTS, ITERATIONS, LIBRARY, PARENT, SCORES, SOLVE, RunFiles
 from blockwright.running.log import LOG, logged_to
 from blockwright.running.room import refuse_what_cannot_fit
 from blockwright.running.step_keys import later_steps, plan_keys
@@ -29,6 +30,7 @@ from blockwright.running.steps.running_a_stage import StageStep
 from blockwright.running.steps.scoring_the_library import ScoreStep
 from blockwright.running.steps.solving import SolveStep
 from blockwright.running.steps.step import Step
+from blockwright.running.steps.taking_the_base import BaseStep
 from blockwright.running.steps.transforming import TransformStep
 from blockwright.running.versions import installed_versions
 
@@ -43,9 +45,10 @@ def plan_steps(checked: CheckedRecipe) -> tuple[Step, ...]:
     A dry run ends with the solve.
     """
     recipe, made, seed = checked.recipe, checked.made, checked.recipe.seed
-    keys, weights = plan_keys(checked), recipe.parent.weights
+    keys, weights, before = plan_keys(checked), recipe.parent.weights, checked.before
     return (
-        ParentStep(PARENT, keys[PARENT], recipe.parent, recipe.text, seed),
+        ParentStep(PARENT, keys[PARENT], recipe.parent, recipe.text, seed, checked.belongs_to),
+        *(() if before is None else (BaseStep(BASE, keys[BASE], before, _carry_out),)),
         LibraryStep(LIBRARY, keys[LIBRARY], checked.space, recipe.library, seed, made.executor, weights),
         ScoreStep(SCORES, keys[SCORES], made.scorer, seed, made.executor),
         CostStep(
@@ -91,24 +94,50 @@ def _after_the_build(checked: CheckedRecipe, keys: Mapping[str, str]) -> Iterato
 
 def run_checked(checked: CheckedRecipe, last: str | None = None) -> RunFiles:
     """Does what is not done yet; the same call finishes a run that was killed. `last` names a step to stop after."""
-    run, steps = RunDirectory(checked.directory), plan_steps(checked)
-    files = RunFiles(checked.directory, checked.plugins.families, checked.plugins.variants)
+    run = RunDirectory(checked.directory)
+    _refuse_part_of_another(run.path)
     with run.locked(), logged_to(run.path / LOG), checked.plugins.observing(), closing(checked.made.executor):
         emit("run_started", pid=os.getpid(), directory=str(run.path))
         checked.plugins.tell_troubles()
-        save_recipe(checked.recipe, run.path / "recipe.yaml")
-        write_json(run.path / "versions.json", installed_versions())
         if checked.recipe.parent.weights:
             refuse_what_cannot_fit(checked)
-        run.remove_all_but(frozenset(step.name for step in steps))
-        for number, step in enumerate(steps):
-            _do(run, step, files, checked.source)
-            emit("step_passed", done=number + 1, total=len(steps), step=step.name)
-            if step.name == last:
-                return files
-        emit("report_written", path=str(write_report(run.path)))
-        emit("run_finished", directory=str(run.path))
+        _remove_other_iterations(run.path / ITERATIONS, len(iterations_of(checked)) - 1)
+        files = _carry_out(checked, last)
+        if last is None:
+            emit("run_finished", directory=str(run.path))
     return files
+
+
+def _carry_out(checked: CheckedRecipe, last: str | None = None) -> RunFiles:
+    """The steps of a run, or of an iteration of one, and the report on them."""
+    run, steps = RunDirectory(checked.directory), plan_steps(checked)
+    files = RunFiles(checked.directory, checked.plugins.families, checked.plugins.variants)
+    run.path.mkdir(parents=True, exist_ok=True)
+    save_recipe(checked.recipe, run.path / "recipe.yaml")
+    write_json(run.path / "versions.json", installed_versions())
+    run.remove_all_but(frozenset(step.name for step in steps))
+    for number, step in enumerate(steps):
+        _do(run, step, files, checked.source)
+        emit("step_passed", done=number + 1, total=len(steps), step=step.name)
+        if step.name == last:
+            return files
+    emit("report_written", path=str(write_report(run.path)))
+    return files
+
+
+def _refuse_part_of_another(directory: Path) -> None:
+    """An iteration knows nothing of those before it, which the run does that it is part of."""
+    whole = directory.parent.parent / "recipe.yaml"
+    if directory.parent.name == ITERATIONS and whole.is_file():
+        raise UserError(f"{directory}: is an iteration of another run; type `blockwright run {whole}`, which goes on")
+
+
+def _remove_other_iterations(folder: Path, count: int) -> None:
+    """What a recipe of more iterations has left behind."""
+    for directory in sorted(folder.glob("[0-9]*")):
+        if directory.name.isdigit() and int(directory.name) > count and (directory / "recipe.yaml").is_file():
+            remove(directory)
+            emit("iteration_removed", iteration=directory.name)
 
 
 def _do(run: RunDirectory, step: Step, files: RunFiles, source: Source) -> None:
@@ -118,8 +147,10 @@ def _do(run: RunDirectory, step: Step, files: RunFiles, source: Source) -> None:
     try:
         run.do(step.name, step.key, work)
     except UserError as error:
+        if step.name == BASE:  # an iteration's steps have said where already
+            raise
         raise source.error(mistake_in(line) for line in error.lines) from error
-    except OSError:
+    except (OSError, StepFailed):
         raise
     except Exception as error:  # whatever a plugin raises must end as one line, with its traceback in the log
         reason = f"{type(error).__name__}: {_first_line(error)}"

@@ -20,7 +20,6 @@ from blockwright.running.steps.solving import problem_with_joins
 from blockwright.searching.fusing import walkers
 from blockwright.searching.join_making import open_joins, scored, scores_of_joins
 from blockwright.searching.pricing import Prices
-from blockwright.searching.problem_making import make_problem
 from blockwright.searching.search import SearchSettings
 
 Limits = Mapping[str, object]
@@ -49,7 +48,7 @@ def solve_again(files: RunFiles, limits: Limits) -> Solution:
     if too_tight:
         raise raw.source.error(too_tight)
     *_, walker = walkers(solver, settings.fusion).values()
-    return walker.solve(joining(make_problem(files.scores(), prices, rules)))
+    return walker.solve(joining(files.problem(prices, rules)))
 
 
 def _require(files: RunFiles, steps: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from blockwright.recipes.parent_outline import fingerprint
 from blockwright.recipes.recipe import Recipe
 from blockwright.running.directory import step_key
-from blockwright.running.files import BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
+from blockwright.running.files import BASE, BUILD, COSTS, LIBRARY, PARENT, SCORES, SOLVE
 from blockwright.running.later_steps import LaterSteps
 from blockwright.running.versions import version_of
 from blockwright.sharing.parcel import MANIFEST
@@ -32,9 +32,14 @@ def plan_keys(checked: CheckedRecipe) -> dict[str, str]:
     recipe, make = checked.recipe, _KeyMaker(checked)
     space, kinds = checked.space_labels, sorted({spec.kind for specs in checked.space.values() for spec in specs})
     learns_from = make.parent(training=True)
-    keys = {PARENT: make.parent()}
+    keys, made_from = {PARENT: make.parent()}, [learns_from]
+    if checked.before is not None:
+        before = plan_keys(checked.before)
+        *_, healed = [BUILD, *later_steps(checked.before.recipe).stages]
+        keys[BASE] = make(BASE, {}, [before[healed]])
+        made_from.append(keys[BASE])
     keys[LIBRARY] = make(
-        LIBRARY, {"space": space, "library": recipe.library, "shared": _shared(recipe)}, [learns_from], kinds
+        LIBRARY, {"space": space, "library": recipe.library, "shared": _shared(recipe)}, made_from, kinds
     )
     keys[SCORES] = make(SCORES, recipe.scorer, [keys[LIBRARY]], [recipe.scorer.name])
     cost_model = checked.made.cost_model

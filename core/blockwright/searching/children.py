@@ -33,10 +33,12 @@ Labels = Mapping[str, str]  # sub-block -> variant
 
 @dataclass(frozen=True)
 class SearchContext:
-    """What the search may read: the parent, the library, and tokens (sequences, seq) that the refits have not seen.
+    """What the search may read: the parent that children are assembled from, the library, and tokens (sequences, seq)
+    that the refits have not seen.
 
     Variants are scored on `tokens`; children are judged on `judging`, which neither scores nor refits have seen.
-    What a solver must keep under way goes into `folder`.
+    What a solver must keep under way goes into `folder`. `teacher` is whom children are compared to, where that is not
+    the parent: they start from a healed child in an iterated search, and are measured against the dense parent.
     """
 
     parent: Parent
@@ -47,6 +49,12 @@ class SearchContext:
     seed: int
     folder: Path
     executor: Executor = HERE
+    teacher: Parent | None = None
+
+    @property
+    def measure(self) -> Parent:
+        """The parent whose distributions a child should keep."""
+        return self.teacher or self.parent
 
 
 class Children:
@@ -99,11 +107,11 @@ class Children:
 
     @cached_property
     def _judge(self) -> Reference:
-        return Reference(self.context.parent.stack(), self.context.judging)
+        return Reference(self.context.measure.stack(), self.context.judging)
 
     @cached_property
     def _scored(self) -> Reference:
-        return Reference(self.context.parent.stack(), self.context.tokens)
+        return Reference(self.context.measure.stack(), self.context.tokens)
 
     def _layer_scores(self, at: LayerGradients, assignment: Assignment) -> dict[str, Mapping[str, float]]:
         return {

@@ -7,8 +7,8 @@ Resources are named as limits are: `params`, `memory`, `decode_ms`; those of a n
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from blockwright.costs import BlockCost, CostModel, Scenario, TableExceeded
@@ -78,6 +78,18 @@ class Prices:
             }
             for sub_block, variants in self.main.blocks.items()
         }
+
+    def within(self, variants: Mapping[str, Collection[str]]) -> Prices:
+        """Of these variants alone, by sub-block."""
+
+        def of(priced: ScenarioPrices) -> ScenarioPrices:
+            blocks = {
+                sub_block: {label: cost for label, cost in costs.items() if label in variants[sub_block]}
+                for sub_block, costs in priced.blocks.items()
+            }
+            return replace(priced, blocks=blocks)
+
+        return replace(self, scenarios={name: of(priced) for name, priced in self.scenarios.items()})
 
     @property
     def fixed_resources(self) -> Resources:

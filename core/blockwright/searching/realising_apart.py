@@ -24,6 +24,7 @@ class RealiseTask:
     """One child, as a solution's labels and joins, to be measured on about so many tokens of the judge's file."""
 
     number: int
+    teacher: Path
     parent: Path
     library: Path
     judge: Path
@@ -38,9 +39,10 @@ def realise_apart(
     """KL(parent‖child) in nats per token of each, in their order."""
     file = context.folder.resolve() / JUDGE
     write_tensors(file, {"tokens": judge.tokens, "stream": judge.stream})
+    teacher = context.measure.directory.resolve()
     parent, library = context.parent.directory.resolve(), context.library.directory.resolve()
     tasks = (
-        RealiseTask(number, parent, library, file, dict(one.variants), one.joined, tokens)
+        RealiseTask(number, teacher, parent, library, file, dict(one.variants), one.joined, tokens)
         for number, one in enumerate(solutions)
     )
     try:
@@ -56,5 +58,6 @@ def realise(task: RealiseTask) -> float:
     parent = open_parent(task.parent, plugins.families)
     library = Library(task.library, parent.source())
     child = assemble(parent, library, library.assignment(task.variants), plugins.variants)
-    reference = Reference.of(parent.stack().head(), judge["stream"], judge["tokens"])
+    teacher = open_parent(task.teacher, plugins.families)
+    reference = Reference.of(teacher.stack().head(), judge["stream"], judge["tokens"])
     return realised(child, reference, task.tokens, task.joined)

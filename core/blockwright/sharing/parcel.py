@@ -50,6 +50,11 @@ def export_library(files: RunFiles, scorer: Mapping[str, object], folder: Path) 
         raise UserError(f"{folder}: is there already; name a folder that is not")
     if files.scores_origin().guessed:
         raise UserError(f"{files.directory}: its scores are guessed, and are not shared; score it with another scorer")
+    if files.base is not files.parent:
+        from blockwright.running.files import ITERATIONS
+
+        told = f"share the parent's, which is that of {files.directory / ITERATIONS / '1'}"
+        raise UserError(f"{files.directory}: its library is made from a healed child, not from the parent; {told}")
     library = files.library
     with write_directory_atomically(folder) as beside:
         for sub_block in library.sub_blocks():

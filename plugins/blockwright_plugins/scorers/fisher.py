@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from blockwright.events import emit
 from blockwright.plugins import hookimpl
 from blockwright.scoring import Piece, PiecewiseScorer, ScoreContext, Scorer, ScorerOptions, Scores
-from blockwright.variants import SubBlock, VariantSpec
+from blockwright.variants import SubBlock
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,10 +53,11 @@ class FisherScorer(PiecewiseScorer):
 
 
 def _scores(replacements: Replacements, sub_block: SubBlock, stream: Tensor, gradients: Tensor) -> Scores:
-    kept = replacements.output(sub_block, VariantSpec(sub_block.slot, "keep"), stream)
+    present = replacements.parent.present(sub_block)
+    kept = replacements.output(sub_block, present, stream)
     specs = replacements.library.variants(sub_block)
     return {
-        spec.label: 0.0 if spec.kind == "keep" else second_order(gradients, output - kept)
+        spec.label: 0.0 if spec == present else second_order(gradients, output - kept)
         for spec, output in replacements.outputs(sub_block, specs, stream)
     }
 

@@ -37,11 +37,12 @@ class ReplaceOneBlockScorer(PiecewiseScorer):
         from blockwright.searching.replacement import Replacements
 
         replacements = Replacements(context.parent, context.library, context.variants)
-        specs = [spec for spec in context.library.variants(sub_block) if spec.kind != "keep"]
+        variants, present = context.library.variants(sub_block), context.parent.present(sub_block)
+        specs = [spec for spec in variants if spec != present]
         entries = [_after_replacement(replacements, sub_block, spec, piece["stream"]) for spec in specs]
         scores = _divergences(context.parent.stack(), sub_block.layer + 1, entries, piece["end"])
         labels = [spec.label for spec in specs]
-        return {"keep": 0.0, **dict(zip(labels, scores, strict=True))}
+        return {present.label: 0.0, **dict(zip(labels, scores, strict=True))}
 
 
 def _after_replacement(replacements: Replacements, sub_block: SubBlock, spec: VariantSpec, stream: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from blockwright.events import emit
 from blockwright.scoring import ScoreContext, Scores
-from blockwright.variants import SubBlock, VariantSpec
+from blockwright.variants import SubBlock
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,8 +46,10 @@ def _through_layer(stack: LayerStack, index: int, before: Tensor) -> LayerStream
     with torch.no_grad():
         for start in range(0, len(before), SEQUENCES_AT_ONCE):
             part = slice(start, start + SEQUENCES_AT_ONCE)
-            middle[part] = before[part] + layer.attend(before[part], **arguments)
-            after[part] = middle[part] + layer.feed(middle[part])
+            attended = layer.attend(before[part], **arguments)
+            middle[part] = before[part] if attended is None else before[part] + attended
+            fed = layer.feed(middle[part])
+            after[part] = middle[part] if fed is None else middle[part] + fed
     return LayerStreams(index, before, middle, after)
 
 
@@ -59,13 +61,14 @@ def turned(before: Tensor, after: Tensor) -> float:
 
 
 def shared_out(context: ScoreContext, sub_block: SubBlock, whole: float) -> Scores:
-    """`whole` to `skip`, 0 to `keep`, to others the share of it that they miss of the parent's parameters."""
+    """`whole` to `skip`, 0 to what is there, to others the share of it that they miss of that one's parameters."""
     shape = context.parent.shape(sub_block.slot)
     counts = {
         spec: context.variants[(spec.slot, spec.kind)].parameters(spec, shape)
         for spec in context.library.variants(sub_block)
     }
-    kept = context.variants[(sub_block.slot, "keep")].parameters(VariantSpec(sub_block.slot, "keep"), shape)
+    present = context.parent.present(sub_block)
+    kept = context.variants[(present.slot, present.kind)].parameters(present, shape)
     return {
-        spec.label: 0.0 if spec.kind == "keep" else whole * max(0.0, 1 - count / kept) for spec, count in counts.items()
+        spec.label: 0.0 if spec == present else whole * max(0.0, 1 - count / kept) for spec, count in counts.items()
     }

@@ -40,6 +40,7 @@ class BlockDistillStage(Stage):
     """
 
     name = "block-distill"
+    heals = True
     Options = BlockDistillOptions
     contract_options = (
         {"tokens": 512, "batch_tokens": 64, "evaluate_every": 2, "gradient_tokens": 64, "coupled": True},

@@ -44,6 +44,7 @@ class DistillStage(Stage):
     """Distils all weights of the child at once; the best child by held-back KL is what it ends in."""
 
     name = "distill"
+    heals = True
     Options = DistillOptions
     contract_options = ({"data": {"tokens": 256}, "batch_size": 4, "learning_rate": 3e-3, "evaluate_every": 2},)
 

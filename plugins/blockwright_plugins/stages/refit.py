@@ -44,6 +44,7 @@ class RefitStage(Stage):
     """
 
     name = "refit"
+    heals = True
     Options = RefitOptions
     contract_options = ({"gradient_tokens": 64}, {"ridge": [0.1, 1.0], "correction": [0.5, 1.0], "sweeps": 2})
 

@@ -22,5 +22,5 @@ class BuildStep(Step):
         assignment = files.assignment()
         graph = graph_of(Outline.of(files.parent), assignment, files.variants)
         write_json(folder / "graph.json", to_dict(graph))
-        stack = assemble(files.parent, files.library, assignment, files.variants)
+        stack = assemble(files.base, files.library, assignment, files.variants)
         write_child(folder / "child", stack, files.parent)

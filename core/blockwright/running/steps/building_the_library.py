@@ -42,14 +42,14 @@ class LibraryStep(Step):
     def _library(self, files: RunFiles, folder: Path) -> Library:
         """Built here, or taken from where somebody shares one."""
         from blockwright.building.library import build_library
+        from blockwright.iterating.base import space_from
         from blockwright.sharing.parcel import import_library
 
         if self.settings.shared is not None:
             return import_library(Path(self.settings.shared), files.parent, self.space, folder)
-        tokens, settings = files.training_tokens, self.settings
-        return build_library(
-            files.parent, self.space, files.variants, tokens, settings, folder, self.seed, self.executor
-        )
+        tokens, settings, base = files.training_tokens, self.settings, files.base
+        space = self.space if base is files.parent else space_from(base, self.space, files.variants)
+        return build_library(base, space, files.variants, tokens, settings, folder, self.seed, self.executor)
 
 
 def _decisions(library: Library, tokens: int) -> dict[str, dict[str, dict[str, float]]]:

@@ -28,14 +28,16 @@ class ScoreStep(Step):
         parts = folder / "parts"
         scored = {SubBlock.parse(path.stem) for path in parts.glob("*.json")}
         context = ScoreContext(
-            files.parent, files.library, files.variants, files.tokens["scoring"], folder, self.seed, frozenset(scored)
+            files.base, files.library, files.variants, files.tokens["scoring"], folder, self.seed, frozenset(scored)
         )
         total = len(files.parent.sub_blocks())
         for sub_block in self._scored(context, parts):
             scored.add(sub_block)
             emit("scores_stored", done=len(scored), total=total, sub_block=str(sub_block))
         write_json(folder / "scores.json", {str(sub_block): _read(parts, sub_block) for sub_block in sorted(scored)})
-        origin = ScoresOrigin(self.scorer.name, self.scorer.in_nats, self.scorer.guesses)
+        origin = ScoresOrigin(
+            self.scorer.name, self.scorer.in_nats, self.scorer.guesses, files.base is not files.parent
+        )
         write_json(folder / "origin.json", asdict(origin))
 
     def _scored(self, context: ScoreContext, parts: Path) -> Iterator[SubBlock]:

@@ -17,7 +17,7 @@ from blockwright.searching.children import SearchContext
 from blockwright.searching.fusing import walkers
 from blockwright.searching.join_making import join_rule, open_joins, with_joins
 from blockwright.searching.pricing import Prices
-from blockwright.searching.problem_making import Rules, make_problem
+from blockwright.searching.problem_making import Rules
 from blockwright.searching.search import SearchSettings, search
 from blockwright.searching.sums import search_sums
 from blockwright.transforms import JoinLimits
@@ -51,7 +51,7 @@ class SolveStep(Step):
         write_json(folder / "solution.json", replace(result, batch=batch, batches=tried).to_dict())
 
     def _problem(self, files: RunFiles, prices: Prices, joins: Sequence[Join]) -> Problem:
-        problem = make_problem(files.scores(), prices, self._rules(files))
+        problem = files.problem(prices, self._rules(files))
         if self.join_limits is None:
             return problem
         return problem_with_joins(problem, files, prices, self.join_limits, joins)
@@ -78,8 +78,8 @@ def problem_with_joins(
 
 
 def search_context(files: RunFiles, seed: int, folder: Path, executor: Executor = HERE) -> SearchContext:
-    """Scores are made on the scoring tokens, children judged on those held back."""
-    tokens = files.tokens
+    """Scores are made on the scoring tokens, children judged on those held back, by the dense parent."""
+    scoring, judging = files.tokens["scoring"], files.tokens["heldback"]
     return SearchContext(
-        files.parent, files.library, files.variants, tokens["scoring"], tokens["heldback"], seed, folder, executor
+        files.base, files.library, files.variants, scoring, judging, seed, folder, executor, teacher=files.parent
     )
