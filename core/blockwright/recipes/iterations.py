@@ -119,6 +119,7 @@ def _too_tight(budget: Budget, checked: CheckedRecipe) -> Sequence[Mistake]:
     try:
         rules = rules_of(budget, checked.recipe.search, checked.prices)
     except UserError as error:
-        return [Mistake((), line.removeprefix("budget.")) for line in error.lines]
+        keyed = (line.partition(": ") for line in error.lines)
+        return [Mistake(tuple(key.split("."))[1:], message) for key, _, message in keyed]
     found = budget_mistakes(budget, checked.prices, checked.made.solver, rules)
     return [replace(mistake, path=mistake.path[1:]) for mistake in found]

@@ -95,6 +95,9 @@ def test_every_misspelt_key_is_told(file: Path, validator: jsonschema.Draft20201
         ("space", {"ffn": ["skip"], "except": [{"layers": "firstt", "forbid": ["skip"]}]}, "firstt"),
         ("scenario", {"batch": 0}, "0"),
         ("library", {"distill": {"token": 1}}, "token"),
+        ("iterations", 0, "0"),
+        ("iterations", {"count": 2, "heal": ["refitt"]}, "refitt"),
+        ("iterations", {"count": 2, "budget": []}, "budget"),
     ],
 )  # fmt: skip
 def test_mistakes_in_plugin_sections_are_told(
@@ -116,6 +119,8 @@ def test_mistakes_in_plugin_sections_are_told(
         ("space", {"ffn": [{"narrow": 512}, {"narrow": {"width": "25%"}}, "linear"]}),
         ("hardware", "../this-machine.yaml"),
         ("cost_model", None),
+        ("iterations", 3),
+        ("iterations", {"budgets": [{"params": "90%"}], "heal": ["refit", {"distill": {"batch_size": 2}}]}),
     ],
 )
 def test_every_way_of_writing_a_value_is_taken(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
+from blockwright.iterating.settings import MOST, Iterations
 from blockwright.plugins import Plugins
 from blockwright.post_training.rewards import RewardChoice
 from blockwright.recipes.recipe import Recipe
@@ -24,7 +25,7 @@ def recipe_schema(plugins: Plugins) -> Node:
     It says which keys there are and which values they take. What needs a parent, such as whether a budget can be
     kept, only `blockwright check` knows.
     """
-    models = Models([Recipe, SearchSettings, RewardChoice, *_options(plugins)])
+    models = Models([Recipe, SearchSettings, Iterations, RewardChoice, *_options(plugins)])
     models.replace(RewardChoice, _reward(plugins, models))
     starts, _ = models.properties(SearchSettings)
     starts["starts"]["items"] = {"enum": list(plugins.solvers)}
@@ -74,7 +75,17 @@ def _sections(plugins: Plugins, models: Models) -> Mapping[str, Node]:
         "stages": listed_plugins(plugins.stages, models),
         "exports": listed_plugins(plugins.exporters, models),
         "executor": named_plugin(plugins.executors, models),
+        "iterations": {"anyOf": [_iterations(plugins, models), {"type": "null"}]},
     }
+
+
+def _iterations(plugins: Plugins, models: Models) -> Node:
+    """`3`, or `{budgets: […], heal: […]}`, which say how many there are."""
+    known, _ = models.properties(Iterations)
+    written = {**known, "heal": listed_plugins(plugins.stages, models)}
+    either = [{"required": ["count"]}, {"required": ["budgets"]}]
+    whole: Node = {"type": "object", "properties": written, "additionalProperties": False, "anyOf": either}
+    return {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST}, whole]}
 
 
 def _reward(plugins: Plugins, models: Models) -> Node:
