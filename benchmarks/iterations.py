@@ -1,6 +1,6 @@
 """SmolLM2 to 60 % of its parameters in one search and in three, each healed on the same number of tokens in all.
 
-`python benchmarks/iterations.py TOKENS COUNT`; 49,152 tokens and 3 searches where nothing is said.
+`python benchmarks/iterations.py TOKENS COUNT`; 32,768 tokens and 3 searches where nothing is said.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SEARCH = ("01-library", "02-scores", "04-solve")
 
 
 def main() -> None:
-    tokens, count = (int(sys.argv[1]), int(sys.argv[2])) if sys.argv[2:] else (49_152, 3)
+    tokens, count = (int(sys.argv[1]), int(sys.argv[2])) if sys.argv[2:] else (32_768, 3)
     print(f"{tokens:,} tokens of healing in all")
     rows = [row for searches in (1, count) for row in _rows(_run(tokens // searches, searches), searches)]
     header = ("searches", "after", "parameters", "KL as built", "KL healed", "top-1 healed", "search, s", "healing, s")
