@@ -48,7 +48,8 @@ def sealed(folder: Path) -> list[Path]:
     return [path for path in found if path.is_file() and path.stat().st_size]
 
 
-def harm(damage: str, files: list[Path], chance: random.Random) -> Path:
+def harm(damage: str, files: list[Path], chance: random.Random, run: Path) -> Path:
+    """Swapped with another file of the step; where that has but one, with the recipe."""
     path = chance.choice(files)
     content = bytearray(path.read_bytes())
     if damage == "truncated":
@@ -57,8 +58,8 @@ def harm(damage: str, files: list[Path], chance: random.Random) -> Path:
         content[chance.randrange(len(content) // 2)] ^= 1 << chance.randrange(8)
         path.write_bytes(content)
     else:
-        other = next(one for one in files if one.read_bytes() != content)
-        path, other = max(path, other), min(path, other)
+        others = [one for one in files if one.read_bytes() != content]
+        path, other = (max(path, others[0]), min(path, others[0])) if others else (path, run / "recipe.yaml")
         shutil.copyfile(other, path)
     return path
 
@@ -69,7 +70,7 @@ def test_a_partial_file_that_was_damaged_has_its_step_and_no_other_done_again(
 ) -> None:
     pipeline = copy_of_the_run(step)
     interrupt_in(pipeline, step)
-    harmed = harm(damage, sealed(pipeline.directory / step), random.Random(f"{step} {damage}"))
+    harmed = harm(damage, sealed(pipeline.directory / step), random.Random(f"{step} {damage}"), pipeline.directory)
     finished, logged = pipeline.finished_steps(), len(pipeline.log())
     with injected(f"partial file {damage}"):
         assert pipeline.finish() == uninterrupted.results, harmed

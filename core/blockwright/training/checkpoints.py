@@ -79,14 +79,14 @@ class Checkpoints:
 @contextmanager
 def _as_torch_should_say() -> Iterator[None]:
     """torch warns that it takes one process for all there is, even where it was told so; and what fails in a process,
-    a full disk for one, it raises as no Exception at all."""
+    a full disk for one or an interrupt, it raises as an exception of its own."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
         try:
             yield
         except CheckpointException as error:
             first, _ = next(iter(error.failures.values()))
-            raise (first if isinstance(first, Exception) else RuntimeError(str(first))) from None
+            raise first from None
 
 
 def _state(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:

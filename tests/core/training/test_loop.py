@@ -146,3 +146,19 @@ def test_the_last_so_many_checkpoints_are_kept(make_job: MakeJob) -> None:
     run_job(job, one_process())
     kept = sorted(place.name for place in (job.directory / "checkpoints").glob("step-*"))
     assert kept == ["step-00000006", "step-00000008"]
+
+
+def test_an_interrupt_while_a_checkpoint_is_saved_stays_an_interrupt(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch wraps whatever is raised there."""
+    from torch.distributed.checkpoint import FileSystemWriter
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    job = make_job()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(FileSystemWriter, "write_data", interrupted)
+        run_job(job, one_process())
+    assert run_job(job, one_process()).stopped is None
