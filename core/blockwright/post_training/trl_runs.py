@@ -138,6 +138,13 @@ class _Progress(TrainerCallback):
     ) -> None:
         emit("training_started", steps=state.max_steps, from_step=state.global_step)
 
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **unused: object
+    ) -> None:
+        """No checkpoint of the last step, from which transformers would train one more; the child is written behind it."""
+        if state.global_step >= state.max_steps:
+            control.should_save = False
+
     def on_log(
         self,
         args: TrainingArguments,

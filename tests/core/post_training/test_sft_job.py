@@ -57,6 +57,26 @@ def test_a_killed_training_goes_on_to_the_same_losses_and_bytes(make_job: MakeJo
     assert [event.fields["from_step"] for event in started if event.name == "training_started"] == [2, 0]
 
 
+def test_a_training_that_ended_before_its_child_was_written_takes_no_step_more(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an epoch of more steps than were asked for."""
+    from transformers import Trainer
+
+    train = Trainer.train
+
+    def interrupted(trainer: Trainer, **arguments: object) -> None:
+        train(trainer, **arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    job, uninterrupted = make_job("interrupted", steps=3), make_job("uninterrupted", steps=3)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Trainer, "train", interrupted)
+        run_job(job)
+    assert results(job) == results(uninterrupted)
+    assert run_job(job).steps == 3
+
+
 def test_a_checkpoint_that_a_kill_has_cut_is_not_gone_on_from(tmp_path: Path) -> None:
     for name, whole in (("checkpoint-8", True), ("checkpoint-12", True), ("checkpoint-100", False)):
         (tmp_path / name).mkdir()
