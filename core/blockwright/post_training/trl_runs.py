@@ -141,7 +141,7 @@ class _Progress(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **unused: object
     ) -> None:
-        """No checkpoint of the last step, from which transformers would train one more; the child is written behind it."""
+        """No checkpoint of the last step, from which transformers would train one more; the child comes next."""
         if state.global_step >= state.max_steps:
             control.should_save = False
 
